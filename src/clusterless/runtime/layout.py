@@ -1,0 +1,267 @@
+"""Every key of the protocol, in one place and both ways.
+
+Three buckets per placement hold two kinds of tree, all of create-only keys. The *derived* trees are the predecessor's, so its
+tools and its buckets stay readable; anyone may recreate a missing key of them from the commit, with the same bytes::
+
+    manifest bucket   datasets/name=D/version=V/lot=L/state=complete|empty/manifest.json
+                      datasets/name=D/version=V/lot=L/state=partial/attempt=K/manifest.json
+                      replays/name=D/version=V/lot=L/generation=0002/state=…/manifest.json
+    state bucket      arcs/project=P/version=V/arc=A/[role=R/]lot=L/complete.arc
+
+The *protocol* tree decides, and lies in the state bucket as well::
+
+    lots/project=P/version=V/arc=A/[role=R/]lot=L/generation=0001/attempt=0001/claim.json, sink=R.json, failed.json
+                                                                  commit.json
+    lots/project=P/version=V/boundary=B/lot=L/generation=0001/    open.json, arrivals/X.json, late/X.json, seal.json, commit.json
+
+Parsing takes segments by position and the text after the last ``=``, as the predecessor does; state words inside names mean
+nothing. Names hold no ``/``, ``=``, ``%`` or braces: declarations with such names are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from clusterless.runtime.lots import Lot
+
+MANIFEST_FILE = "manifest.json"
+LAST = "\U0010ffff"
+"""Sorts after every name: ``prefix + LAST`` as ``after`` skips all of ``prefix``."""
+
+
+def number(value: int) -> str:
+    """Generations and attempts as text that sorts."""
+    return f"{value:04d}"
+
+
+@dataclass(frozen=True)
+class ManifestKey:
+    """What a manifest's key says. ``lot`` and ``state`` are None where a template or a prefix leaves them open."""
+
+    dataset: str
+    version: str
+    lot: str | None = None
+    state: str | None = None
+    generation: int = 1
+    attempt: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key in the manifest bucket."""
+        folder = manifest_lot(self.dataset, self.version, self.lot or "{lot}", self.generation)
+        attempt = f"attempt={self.attempt}/" if self.attempt else ""
+        return f"{folder}state={self.state}/{attempt}{MANIFEST_FILE}"
+
+
+def manifest_prefix(dataset: str, version: str, *, replays: bool = False) -> str:
+    """All manifests of a dataset: of first generations, or of the later ones."""
+    return f"{'replays' if replays else 'datasets'}/name={dataset}/version={version}/"
+
+
+def manifest_lot(dataset: str, version: str, lot: str, generation: int = 1) -> str:
+    """Folder of one lot's manifests."""
+    later = f"generation={number(generation)}/" if generation > 1 else ""
+    return f"{manifest_prefix(dataset, version, replays=generation > 1)}lot={lot}/{later}"
+
+
+def manifest_template(dataset: str, version: str, generation: int = 1) -> str:
+    """The RFC 6570 template of a dataset's manifest keys, as workloads get it."""
+    return f"{manifest_lot(dataset, version, '{lot}', generation)}state={{state}}{{/attempt*}}/{MANIFEST_FILE}"
+
+
+def parse_manifest_key(text: str) -> ManifestKey | None:
+    """What a manifest key, path or URI says; None if it is none. Percent-encoded templates are decoded."""
+    segments = _segments(text, ("datasets", "replays"))
+    if segments is None or len(segments) < 3:
+        return None
+    values = [_value(segment) for segment in segments]
+    name, version = values[1], values[2]
+    if not name or not version:
+        return None
+    rest = values[3:]
+    lot = rest.pop(0) if rest else None
+    generation = 1
+    if values[0] == "replays" and rest:
+        generation = int(rest[0]) if (rest[0] or "").isdigit() else 1
+        rest.pop(0)
+    state = rest[0] if rest and rest[0] != MANIFEST_FILE else None
+    attempt = rest[1] if len(rest) > 2 and rest[1] != MANIFEST_FILE else None
+    return ManifestKey(name, version, lot or None, state, generation, attempt)
+
+
+def _segments(text: str, roots: tuple[str, ...]) -> list[str] | None:
+    """The segments from the first one that is a tree's root, for a key, an absolute path or a full URI."""
+    parts = unquote(text).replace("{/attempt*}", "").split("/")
+    for at, part in enumerate(parts):
+        if part in roots:
+            return parts[at:]
+    return None
+
+
+def _value(segment: str) -> str | None:
+    value = segment.rsplit("=", 1)[-1]
+    return None if "{" in value or not value else value
+
+
+@dataclass(frozen=True)
+class ArcKeys:
+    """Keys of one arc; of one role of it where its policy is ``any``."""
+
+    project: str
+    version: str
+    arc: str
+    role: str | None = None
+
+    @property
+    def _owner(self) -> str:
+        role = f"role={self.role}/" if self.role else ""
+        return f"project={self.project}/version={self.version}/arc={self.arc}/{role}"
+
+    @property
+    def markers(self) -> str:
+        """All markers of the arc."""
+        return f"arcs/{self._owner}"
+
+    def marker(self, lot: Lot | str, state: str = "complete") -> str:
+        return f"arcs/{self._owner}lot={lot}/{state}.arc"
+
+    @property
+    def lots(self) -> str:
+        """The arc's protocol tree."""
+        return f"lots/{self._owner}"
+
+    def lot(self, lot: Lot | str) -> str:
+        return f"{self.lots}lot={lot}/"
+
+    def generation(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.lot(lot)}generation={number(generation)}/"
+
+    def attempt(self, lot: Lot | str, generation: int, attempt: int) -> str:
+        return f"{self.generation(lot, generation)}attempt={number(attempt)}/"
+
+    def claim(self, lot: Lot | str, generation: int, attempt: int) -> str:
+        return f"{self.attempt(lot, generation, attempt)}claim.json"
+
+    def failed(self, lot: Lot | str, generation: int, attempt: int) -> str:
+        return f"{self.attempt(lot, generation, attempt)}failed.json"
+
+    def sink(self, lot: Lot | str, generation: int, attempt: int, role: str) -> str:
+        return f"{self.attempt(lot, generation, attempt)}sink={role}.json"
+
+    def commit(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.generation(lot, generation)}commit.json"
+
+
+@dataclass(frozen=True)
+class BoundaryKeys:
+    """Keys of one boundary."""
+
+    project: str
+    version: str
+    boundary: str
+
+    @property
+    def lots(self) -> str:
+        """The boundary's protocol tree."""
+        return f"lots/project={self.project}/version={self.version}/boundary={self.boundary}/"
+
+    def lot(self, lot: Lot | str) -> str:
+        return f"{self.lots}lot={lot}/"
+
+    def generation(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.lot(lot)}generation={number(generation)}/"
+
+    def open(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.generation(lot, generation)}open.json"
+
+    def arrivals(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.generation(lot, generation)}arrivals/"
+
+    def arrival(self, lot: Lot | str, generation: int, digest: str) -> str:
+        return f"{self.arrivals(lot, generation)}{digest}.json"
+
+    def late(self, lot: Lot | str, generation: int, digest: str) -> str:
+        return f"{self.generation(lot, generation)}late/{digest}.json"
+
+    def seal(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.generation(lot, generation)}seal.json"
+
+    def commit(self, lot: Lot | str, generation: int) -> str:
+        return f"{self.generation(lot, generation)}commit.json"
+
+
+@dataclass(frozen=True)
+class ProtocolKey:
+    """What a key of the protocol tree says. ``what`` is the last part without ``.json``: claim, commit, seal, arrivals, …"""
+
+    project: str
+    version: str
+    kind: str
+    """``arc`` or ``boundary``."""
+    owner: str
+    role: str | None
+    lot: str
+    generation: int
+    attempt: int | None
+    what: str
+    name: str
+    """Digest of an arrival, role of a staged sink; else empty."""
+
+
+def parse_protocol_key(key: str) -> ProtocolKey | None:
+    """The inverse of :class:`ArcKeys` and :class:`BoundaryKeys` for the protocol tree; None if the key is none of theirs."""
+    parts = key.split("/")
+    if len(parts) < 7 or parts[0] != "lots":
+        return None
+    kind, _, owner = parts[3].partition("=")
+    role, rest = (parts[4][5:], parts[5:]) if parts[4].startswith("role=") else (None, parts[4:])
+    if kind not in ("arc", "boundary") or len(rest) < 3 or not rest[1].startswith("generation="):
+        return None
+    attempt = int(rest[2][8:]) if rest[2].startswith("attempt=") else None
+    tail = rest[3:] if attempt is not None else rest[2:]
+    if len(tail) == 2:
+        what, name = tail[0], tail[1].removesuffix(".json")
+    else:
+        what, _, name = tail[0].removesuffix(".json").partition("=")
+    return ProtocolKey(
+        parts[1][8:], parts[2][8:], kind, owner, role, rest[0][4:], int(rest[1][11:]), attempt, what, name
+    )
+
+
+@dataclass(frozen=True)
+class MarkerKey:
+    """What an arc marker's key says."""
+
+    project: str
+    version: str
+    arc: str
+    role: str | None
+    lot: str | None
+    state: str | None
+
+
+def parse_marker_key(text: str) -> MarkerKey | None:
+    """What an arc state key, path or URI says; None if it is none."""
+    segments = _segments(text, ("arcs",))
+    if segments is None or len(segments) < 4:
+        return None
+    role = _value(segments.pop(4)) if len(segments) > 4 and segments[4].startswith("role=") else None
+    values = [_value(segment) for segment in segments]
+    lot = values[4] if len(values) > 4 else None
+    state = values[5].removesuffix(".arc") if len(values) > 5 and values[5] else None
+    return MarkerKey(values[1] or "", values[2] or "", values[3] or "", role, lot, state)
+
+
+def lot_of_key(key: str, prefix: str) -> str | None:
+    """The lot a key below ``prefix`` belongs to, from the segment right after it: cheap, for long listings."""
+    if not key.startswith("lot=", len(prefix)):
+        return None
+    start = len(prefix) + 4
+    end = key.find("/", start)
+    return key[start:end] if end > 0 else None
+
+
+def data_folder(lot: Lot | str, generation: int, attempt: int) -> str:
+    """Where an attempt's data lies below its dataset's path and partitions: never shared by two attempts."""
+    return f"lot={lot}/{number(generation)}-{number(attempt)}/"
