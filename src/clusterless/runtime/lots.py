@@ -24,7 +24,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NAMED = {"fourths": 15, "sixths": 10, "twelfths": 5}
 _SHORT = re.compile(r"([1-9][0-9]{0,3})(m|min|h|d)")
 _ISO = re.compile(r"PT(?:([1-9][0-9]?)H)?(?:([1-9][0-9]{0,3})M)?")
-_LOT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(PT[0-9HM]+)([0-9]{3,4})", re.ASCII)
+_LOT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(PT[0-9HM]*[HM])([0-9]{3,4})", re.ASCII)
 
 
 @dataclass(frozen=True)
