@@ -1,0 +1,87 @@
+"""Every code block of the README and the docs runs; `tests/house/pages.py` tells how each kind does."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.pages import ROOT, Block, Reader, blocks
+
+PAGES = [page for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))] if page.exists()]
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    return Reader(tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_reader_can_follow(page: Path, reader: Reader) -> None:
+    for block in blocks(page):
+        reader.follow(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def follow(reader: Reader, text: str) -> list[Block]:
+    page = reader.folder / "page.md"
+    page.write_text(text, encoding="utf-8")
+    found = list(blocks(page))
+    for block in found:
+        reader.follow(block)
+    return found
+
+
+def test_blocks_share_names_files_and_folder(reader: Reader) -> None:
+    text = "```python one.py\nx = 1\n```\n\n```python\nimport one\nassert one.x == x == 1\n```\n\n"
+    text += "```sh\npython one.py && test -f one.py\n```\n"
+    assert [block.line for block in follow(reader, text)] == [1, 5, 10]
+
+
+def test_a_hidden_block_runs_too(reader: Reader) -> None:
+    follow(reader, "<!--\n```sh\ntouch seen\n```\n-->\n")
+    assert (reader.folder / "seen").exists()
+
+
+def test_an_indented_block_is_a_block(reader: Reader) -> None:
+    assert [block.code for block in follow(reader, "* first:\n\n  ```python\n  if True:\n      y = 2\n  ```\n")] == [
+        "if True:\n    y = 2\n"
+    ]
+
+
+def test_output_is_compared(reader: Reader) -> None:
+    follow(reader, "```console\n$ echo one two\none ...\n$ false  # exits 1\n$ echo a \\\n  b\na b\n```\n")
+    with pytest.raises(AssertionError, match="prints\none\n\nand not\ntwo"):
+        follow(reader, "```console\n$ echo one\ntwo\n```\n")
+
+
+def test_a_script_stops_at_its_first_failure(reader: Reader) -> None:
+    with pytest.raises(AssertionError, match=r"page.md:1: exits 1"):
+        follow(reader, "```sh\nfalse\necho later\n```\n")
+
+
+def test_make_is_tried_in_the_repository_and_not_run(reader: Reader) -> None:
+    follow(reader, "```sh\nmake help\n```\n")
+    with pytest.raises(AssertionError, match="No rule to make target"):
+        follow(reader, "```sh\nmake coffee\n```\n")
+
+
+@pytest.mark.parametrize("text", ["```\nx\n```\n", "```cobol\nx\n```\n"])
+def test_a_block_that_nothing_runs_is_an_error(text: str, reader: Reader) -> None:
+    with pytest.raises(AssertionError, match="no way to run"):
+        follow(reader, text)
+
+
+def test_what_is_not_run_gives_its_reason(reader: Reader) -> None:
+    (block,) = follow(reader, "<!-- not run: needs an account -->\n```sh\nfalse\n```\n")
+    assert block.reason == "needs an account"
