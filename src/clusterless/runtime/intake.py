@@ -17,8 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
-from itertools import takewhile
 
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput, StoreUnavailable
@@ -106,7 +106,7 @@ class Intake:
         certain(self.site.state.create(key, arrival.encode()), key)
         if self.site.state.get(self.keys.seal(lot, generation)) is None:
             return True
-        return arrival in self.close(lot, generation).arrivals
+        return any(listed.digest == arrival.digest for listed in self.close(lot, generation).arrivals)
 
     def _ensure_open(self, lot: Lot, generation: int) -> None:
         if (lot, generation) in self._opened:
@@ -221,15 +221,13 @@ class Intake:
         newest = self._newest_published(lot)
         after = f"{self.keys.lots}lot={newest}/{LAST}" if newest else ""
         found: dict[tuple[Lot, int], set[str]] = {}
-        for entry in takewhile(lambda e: (lot_of_key(e.key, self.keys.lots) or "") < str(lot), self._listed(after)):
+        for entry in self.site.state.list(self.keys.lots, after):
             parsed = parse_protocol_key(entry.key)
-            if parsed:
-                found.setdefault((parse_lot(parsed.lot), parsed.generation), set()).add(parsed.what)
+            if parsed is None or parsed.lot >= str(lot):
+                break
+            found.setdefault((parse_lot(parsed.lot), parsed.generation), set()).add(parsed.what)
         limit = self.clock.now() - self.spec.grace
         return [at for at, whats in found.items() if "commit" in whats or at[0].end <= limit or not self.spec.frequent]
-
-    def _listed(self, after: str) -> Iterator[object]:
-        return iter(self.site.state.list(self.keys.lots, after))
 
     def _newest_published(self, lot: Lot) -> str | None:
         prefix = manifest_prefix(self.spec.dataset.name, self.spec.dataset.version)
@@ -257,8 +255,6 @@ class Intake:
 
 def lot_in_match(unit: Unit, groups: dict[str, str | None], uri: str) -> Lot:
     """The lot that a key's date names: a group ``lot``, or year, month, day and optionally hour and minute, in UTC."""
-    from datetime import datetime, timezone
-
     if groups.get("lot"):
         lot = parse_lot(groups["lot"] or "")
         if lot.unit != unit:
@@ -267,7 +263,7 @@ def lot_in_match(unit: Unit, groups: dict[str, str | None], uri: str) -> Lot:
     try:
         year, month, day = (int(groups[part] or "") for part in ("year", "month", "day"))
         hour, minute = (int(groups.get(part) or 0) for part in ("hour", "minute"))
-        return unit.lot_at(datetime(year, month, day, hour, minute, tzinfo=timezone.utc).timestamp())
+        return unit.lot_at(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp())
     except (KeyError, ValueError) as error:
         raise InvalidInput(f"the date in the key is not one ({error})", where=uri) from None
 

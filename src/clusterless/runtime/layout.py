@@ -70,9 +70,9 @@ def manifest_template(dataset: str, version: str, generation: int = 1) -> str:
     return f"{manifest_lot(dataset, version, '{lot}', generation)}state={{state}}{{/attempt*}}/{MANIFEST_FILE}"
 
 
-def parse_manifest_key(text: str) -> ManifestKey | None:
+def parse_manifest_key(uri: str) -> ManifestKey | None:
     """What a manifest key, path or URI says; None if it is none. Percent-encoded templates are decoded."""
-    segments = _segments(text, ("datasets", "replays"))
+    segments = _segments(uri, ("datasets", "replays"))
     if segments is None or len(segments) < 3:
         return None
     values = [_value(segment) for segment in segments]
@@ -83,8 +83,8 @@ def parse_manifest_key(text: str) -> ManifestKey | None:
     lot = rest.pop(0) if rest else None
     generation = 1
     if values[0] == "replays" and rest:
-        generation = int(rest[0]) if (rest[0] or "").isdigit() else 1
-        rest.pop(0)
+        text = rest.pop(0) or ""
+        generation = int(text) if text.isdigit() else 1
     state = rest[0] if rest and rest[0] != MANIFEST_FILE else None
     attempt = rest[1] if len(rest) > 2 and rest[1] != MANIFEST_FILE else None
     return ManifestKey(name, version, lot or None, state, generation, attempt)
@@ -224,9 +224,7 @@ def parse_protocol_key(key: str) -> ProtocolKey | None:
         what, name = tail[0], tail[1].removesuffix(".json")
     else:
         what, _, name = tail[0].removesuffix(".json").partition("=")
-    return ProtocolKey(
-        parts[1][8:], parts[2][8:], kind, owner, role, rest[0][4:], int(rest[1][11:]), attempt, what, name
-    )
+    return ProtocolKey(parts[1][8:], parts[2][8:], kind, owner, role, rest[0][4:], int(rest[1][11:]), attempt, what, name)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from clusterless.runtime.errors import CorruptObject, UnknownFormat
 
 FORMAT = 1
+T = TypeVar("T")
 
 Generations = Mapping[str, Mapping[str, int]]
 """Role → lot → generation read, listing only what is not 1."""
@@ -23,9 +24,7 @@ Generations = Mapping[str, Mapping[str, int]]
 
 def encode(document: Mapping[str, Any]) -> bytes:
     """A document as canonical JSON with its format number."""
-    return json.dumps(
-        {**document, "format": FORMAT}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return json.dumps({**document, "format": FORMAT}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def decode(data: bytes, key: str) -> dict[str, Any]:
@@ -188,7 +187,7 @@ OPEN = encode({"kind": "open"})
 SEAL = encode({"kind": "seal"})
 
 
-def _build(kind: type[Any], document: Mapping[str, Any], key: str) -> Any:
+def _build(kind: type[T], document: Mapping[str, Any], key: str) -> T:
     try:
         return kind(**document)
     except TypeError as error:

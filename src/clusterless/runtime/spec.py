@@ -181,7 +181,8 @@ def to_json(spec: ProjectSpec | ArcSpec | BoundarySpec) -> str:
 def _checked(kind: type[T], data: Mapping[str, Any]) -> dict[str, Any]:
     if data.get("format", FORMAT) != FORMAT:
         raise UnknownFormat(
-            f"{kind.__name__} has format {data['format']}, this version knows {FORMAT}", fix="deploy again, or upgrade clusterless"
+            f"{kind.__name__} has format {data['format']}, this version knows {FORMAT}",
+            fix="deploy again, or upgrade clusterless",
         )
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(data) - known):

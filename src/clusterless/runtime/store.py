@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, Protocol, TypeAlias
 
-from clusterless.runtime.errors import StoreUnavailable, StoreUnsuitable
+from clusterless.runtime.errors import ConflictingBytes, StoreUnavailable, StoreUnsuitable
 
 MAX_KEY_BYTES = 1024
 
@@ -86,7 +86,8 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
-        """Entries whose key starts with ``prefix`` (a plain text prefix), greater than ``after``, in order of the keys' UTF-8 bytes."""
+        """Entries whose key starts with ``prefix`` (a plain text prefix), greater than ``after``, in order of
+        the keys' UTF-8 bytes. Lazy: who stops iterating stops the listing."""
         ...
 
     def write(self, key: str) -> Writer:
@@ -151,6 +152,14 @@ def settle(
         if mine is not None:
             return Created.MINE if mine else Created.OTHER
     return Created.UNKNOWN
+
+
+def insist(created: Created, key: str) -> None:
+    """Raise unless ``key`` surely holds our bytes: for writers and copies, which answer in no other way."""
+    if created is Created.OTHER:
+        raise ConflictingBytes("the key exists with other bytes, and nothing is overwritten", where=key)
+    if created is Created.UNKNOWN:
+        raise StoreUnavailable("it is not known whether the object was created", where=key, fix="deliver again")
 
 
 def check_key(key: str) -> str:

@@ -1,0 +1,406 @@
+"""The arc protocol: on a lot that became available, claim, run, commit, publish.
+
+::
+
+    look      read from storage which members of the run are there       (an event names a lot, and is trusted for no more)
+    claim     create attempt=0001/claim.json; taken: what history says   (:mod:`clusterless.runtime.history`)
+    run       the workload, into names that hold generation and attempt; skipped when all sources are empty
+    commit    create commit.json: exactly one per generation
+    publish   from the commit's bytes: manifests, then the marker        (:mod:`clusterless.runtime.publish`)
+
+A crash before the commit leaves a claim, which the next delivery takes over; one after it is repaired by whoever reads the
+commit. A failure is recorded and raised, so that the platform delivers again. After its own work a delivery looks behind, for
+lots that were announced and are not committed. Nothing is ever deleted here.
+
+Members of joins and windows that are still absent when the run is due are *settled*: their producer is asked to commit them, as
+empty if nothing arrived. Absence is never decided upon in any other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from clusterless.runtime.clock import Alarm, Clock
+from clusterless.runtime.errors import ClusterlessError, StoreError, WorkloadError
+from clusterless.runtime.history import (
+    Busy,
+    Committed,
+    Decision,
+    Exhausted,
+    Slot,
+    decide,
+    newest_of,
+    read_commit,
+    read_history,
+    trimmed,
+)
+from clusterless.runtime.intake import NEAR
+from clusterless.runtime.layout import ArcKeys, lot_of_key
+from clusterless.runtime.lots import Lot, parse_lot
+from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
+from clusterless.runtime.policy import Member, Run, due, interval, picked_roles, roles_of, run_named, runs_of, waits
+from clusterless.runtime.publish import digest_of, partial, roll_forward
+from clusterless.runtime.records import Claim, Commit, Failed, Generations, SinkCommit
+from clusterless.runtime.site import Announcement, Delivery, Site, certain, new_token
+from clusterless.runtime.sources import Reading, Sources
+from clusterless.runtime.spec import ArcSpec, SourceSpec
+from clusterless.runtime.store import Created
+from clusterless.runtime.work import NOTHING, Execute, PartialResult, Produced, Work
+
+INLINE = 512
+"""Manifests of at most so many URIs lie in the commit; longer ones are staged beside the claim."""
+
+
+class Ending(Enum):
+    """How a run's delivery ended, short of raising."""
+
+    COMMITTED = "committed"
+    LOST = "another attempt committed first"
+    ALREADY = "already committed"
+    BUSY = "another delivery is at it"
+    WAITING = "waiting for other members"
+    ABSENT = "not announced"
+    EXHAUSTED = "all attempts failed"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one run."""
+
+    run: Run
+    ending: Ending
+    generation: int = 0
+    until: float | None = None
+    """When it is worth trying again: a lease's end, or the time absent members can be settled."""
+    holder: str = ""
+    """Delivery that holds the claim, where another one is at it."""
+
+    @property
+    def done(self) -> bool:
+        return self.ending in (Ending.COMMITTED, Ending.LOST, Ending.ALREADY)
+
+
+Settle = Callable[[SourceSpec, Lot], "float | None"]
+"""Asks a source's producer to settle a lot: None when it has done what it can, else the time from which it may be asked again.
+Raises what befalls it. Whether the lot is there afterwards is read from storage."""
+
+
+def cannot_settle(source: SourceSpec, lot: Lot) -> float | None:
+    """The :data:`Settle` of an arc whose producers cannot be reached: it waits for their manifests."""
+    del source, lot
+    return None
+
+
+@dataclass
+class ArcRunner:
+    """One arc's protocol against its seams."""
+
+    spec: ArcSpec
+    site: Site
+    execute: Execute
+    clock: Clock
+    alarm: Alarm
+    settle_source: Settle = cannot_settle
+    dead: Callable[[str], bool] = lambda delivery: False
+    """Whether the holder of a delivery is known to be dead; shortens a lease, never lengthens it."""
+    token: Callable[[], str] = new_token
+    notice: Callable[[str, Result], None] = lambda step, result: None
+    sources: Sources = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = Sources(self.spec, self.site)
+
+    # -- entry points ------------------------------------------------------------------------------------------------------
+
+    def deliver(self, note: Announcement, delivery: Delivery) -> list[Result]:
+        """An announcement: try every run the lot takes part in, then look behind. Raises if an attempt fails."""
+        lot = parse_lot(note.lot)
+        results: list[Result] = []
+        for role in roles_of(self.spec, note.dataset_id):
+            runs = runs_of(self.spec, role, lot)
+            if self.spec.ordered:
+                results += self._in_order(role, lot, delivery)
+                runs = [run for run in runs if note.generation > 1 and all(result.done for result in results)]
+            for run in runs:
+                results.append(self._advance(run, delivery, Member(role, lot), note))
+            if runs and not self.spec.ordered:
+                results += self.look_behind(role, lot, delivery)
+        return results
+
+    def wake(self, run: Run, delivery: Delivery) -> Result:
+        """A run's alarm: settle what is absent, then run. Also how a lot of this arc is settled for somebody else."""
+        missing = self._missing(run)
+        later = [at for member in missing if (at := self._settle(member)) is not None]
+        if later:
+            return self._wait(run, max(later))
+        return self._advance(run, delivery, settled=missing)
+
+    def settle(self, lot: Lot, delivery: Delivery) -> float | None:
+        """Bring this arc's lot about, through its own sources; None when done, else the time to ask again."""
+        if self.spec.start and lot < parse_lot(self.spec.start):
+            return None
+        waits_until = [
+            result.until for run in run_named(self.spec, lot) if not (result := self.wake(run, delivery)).done and result.until
+        ]
+        return max(waits_until, default=None)
+
+    def replay(self, run: Run, delivery: Delivery, *, cascade: bool = True) -> Result:
+        """A new generation of a run, whatever was committed before; on the newest of each source."""
+        readings = self._look(run, None)
+        _close(readings)
+        if None in readings.values():
+            return Result(run, Ending.ABSENT)
+        keys = self._keys(run)
+        while True:
+            history = read_history(self.site.state, keys, run.lot)
+            earlier = [generation.sources for generation in history.values() if generation.sources is not None]
+            slot = Slot(max(history, default=0) + 1, 1, self._trim(newest_of(*earlier, _vector(readings))))
+            if self._create_claim(run, slot, delivery, cascade):
+                return self._run(run, slot, readings, [], cascade)
+
+    # -- one run -----------------------------------------------------------------------------------------------------------
+
+    def _advance(
+        self,
+        run: Run,
+        delivery: Delivery,
+        announced: Member | None = None,
+        note: Announcement | None = None,
+        settled: list[Member] | None = None,
+    ) -> Result:
+        readings = self._look(run, announced, note)
+        try:
+            if None in readings.values():
+                return self._not_ready(run, announced, readings)
+            wanted = {announced.role: {str(announced.lot): note.generation}} if announced and note else {}
+            decision = self._claim(run, wanted, _vector(readings), delivery)
+            if isinstance(decision, Slot):
+                return self._run(run, decision, readings, settled or [])
+        finally:
+            _close(readings)
+        return self._stop(run, decision)
+
+    def _stop(self, run: Run, decision: Committed | Busy | Exhausted) -> Result:
+        if isinstance(decision, Committed):
+            self._publish(run, decision.generation)
+            return Result(run, Ending.ALREADY, decision.generation)
+        if isinstance(decision, Busy):
+            return Result(run, Ending.BUSY, until=decision.until, holder=decision.holder)
+        return Result(run, Ending.EXHAUSTED, decision.generation)
+
+    def _not_ready(self, run: Run, announced: Member | None, readings: Mapping[Member, Reading | None]) -> Result:
+        if announced is not None and readings.get(announced) is not None:
+            return self._wait(run, due(self.spec, run))
+        committed = [g.number for g in read_history(self.site.state, self._keys(run), run.lot).values() if g.committed]
+        if not committed:
+            return Result(run, Ending.ABSENT if announced else Ending.WAITING, until=None)
+        self._publish(run, max(committed))  # its sources are gone, its outcome stands
+        return Result(run, Ending.ALREADY, max(committed))
+
+    def _wait(self, run: Run, at: float) -> Result:
+        if waits(self.spec):
+            at = max(at, self.clock.now())
+            self.alarm.arm(str(run.lot) if at <= due(self.spec, run) else f"{run.lot}@{at:.0f}", at)
+        return Result(run, Ending.WAITING, until=at)
+
+    def _missing(self, run: Run) -> list[Member]:
+        readings = self._look(run, None)
+        _close(readings)
+        return [member for member, reading in readings.items() if reading is None]
+
+    def _settle(self, member: Member) -> float | None:
+        return self.settle_source(self.spec.sources[member.role], member.lot)
+
+    def _look(self, run: Run, announced: Member | None, note: Announcement | None = None) -> dict[Member, Reading | None]:
+        if note is None:
+            return self.sources.look(run, announced)
+        return self.sources.look(run, announced, note.state, note.generation)
+
+    # -- claim -------------------------------------------------------------------------------------------------------------
+
+    def _claim(self, run: Run, wanted: Generations, available: Generations, delivery: Delivery) -> Decision:
+        slot = Slot(1, 1, self._trim(available))
+        first = all(generation == 1 for lots in available.values() for generation in lots.values())
+        while True:
+            if first and self._create_claim(run, slot, delivery):
+                return slot
+            decision = decide(
+                read_history(self.site.state, self._keys(run), run.lot),
+                wanted,
+                available,
+                delivery=delivery.id,
+                now=self.clock.now(),
+                attempts=self.spec.attempts,
+                dead=self.dead,
+            )
+            if not isinstance(decision, Slot):
+                return decision
+            slot, first = Slot(decision.generation, decision.attempt, self._trim(decision.sources)), True
+
+    def _create_claim(self, run: Run, slot: Slot, delivery: Delivery, cascade: bool = True) -> bool:
+        key = self._keys(run).claim(run.lot, slot.generation, slot.attempt)
+        claim = Claim(self.token(), delivery.id, delivery.cause, cascade, slot.sources, self.clock.now(), self.spec.lease)
+        return certain(self.site.state.create(key, claim.encode()), key).mine
+
+    # -- run, commit, publish ------------------------------------------------------------------------------------------------
+
+    def _run(
+        self, run: Run, slot: Slot, readings: Mapping[Member, Reading | None], settled: list[Member], cascade: bool = True
+    ) -> Result:
+        try:
+            work = self._work(run, slot, readings)
+            empty = all(given.state == "empty" for given in work.inputs) and not self.spec.run_when_empty
+            produced = dict.fromkeys(work.sinks, NOTHING) if empty else self.execute(work)
+            sinks = {role: self._stage(run, slot, role, produced.get(role, NOTHING)) for role in work.sinks}
+        except Exception as error:
+            self._fail(run, slot, error)
+            raise
+        absent: dict[str, list[str]] = {}
+        for member in settled:
+            absent.setdefault(member.role, []).append(str(member.lot))
+        outcome = "empty" if all(sink.state == "empty" for sink in sinks.values()) else "complete"
+        commit = Commit(self.token(), slot.attempt, outcome, slot.sources, sinks, absent, cascade)
+        key = self._keys(run).commit(run.lot, slot.generation)
+        mine = certain(self.site.state.create(key, commit.encode(), durable=True), key).mine
+        if mine:
+            self._publish(run, slot.generation, commit)
+        else:
+            self._publish(run, slot.generation)
+        return Result(run, Ending.COMMITTED if mine else Ending.LOST, slot.generation)
+
+    def _work(self, run: Run, slot: Slot, readings: Mapping[Member, Reading | None]) -> Work:
+        if self._trim(_vector(readings)) != slot.sources:
+            readings = self.sources.at(run, slot.sources)  # another attempt has fixed the inputs
+        start, end = interval(self.spec, run)
+        inputs = []
+        for member, reading in readings.items():
+            if reading is None:
+                raise WorkloadError(f"lot {member.lot} of source {member.role!r}, which the claim names, is gone")
+            inputs.append(self.sources.input(reading))
+        return Work(self.spec, self.site, run.lot, start, end, slot.generation, slot.attempt, tuple(inputs), run.role)
+
+    def _stage(self, run: Run, slot: Slot, role: str, produced: Produced) -> SinkCommit:
+        body = encode_chunks(Manifest(state=produced.state, lot=str(run.lot), uris=produced.uris))
+        if produced.count <= INLINE:
+            return SinkCommit(produced.state.value, produced.count, b"".join(body).decode())
+        key = self._keys(run).sink(run.lot, slot.generation, slot.attempt, role)
+        if certain(self.site.state.create(key, body, durable=True), key) is Created.OTHER:
+            raise WorkloadError("this attempt's staged manifest exists with other bytes", where=key)
+        return SinkCommit(produced.state.value, produced.count, None, digest_of(body))
+
+    def _publish(self, run: Run, generation: int, commit: Commit | None = None) -> None:
+        keys = self._keys(run)
+        commit = commit or read_commit(self.site.state, keys, run.lot, generation)
+        roll_forward(self.site, keys, dict(self.spec.sinks), run.lot, generation, commit)
+
+    def _fail(self, run: Run, slot: Slot, error: Exception) -> None:
+        """Record what is known. Best effort: the claim's lease says the same, only later."""
+        produced = error.produced if isinstance(error, PartialResult) else {}
+        left = {role: result.count for role, result in produced.items()}
+        document = Failed(self.token(), type(error).__name__, str(error), left)
+        try:
+            for role, result in produced.items():
+                text = Manifest(state=ManifestState.PARTIAL, lot=str(run.lot), uris=result.uris, comment=f"{role}: {error}")
+                partial(self.site, self.spec.sinks[role], slot.generation, slot.attempt, text)
+            self.site.state.create(self._keys(run).failed(run.lot, slot.generation, slot.attempt), document.encode())
+        except StoreError:
+            return
+
+    # -- behind ------------------------------------------------------------------------------------------------------------
+
+    def look_behind(self, role: str, lot: Lot, delivery: Delivery) -> list[Result]:
+        """Pick up what was announced and not committed, from ``lot`` back to the newest committed run. Never raises: one
+        poisoned lot must not dead-letter its healthy neighbours."""
+        results: list[Result] = []
+        try:
+            for run in self._behind(role, lot):
+                if delivery.deadline is not None and self.clock.now() >= delivery.deadline:
+                    break
+                results += self._pick_up(run, delivery)
+        except ClusterlessError:
+            pass  # the listing failed; the next delivery looks again
+        return results
+
+    def _pick_up(self, run: Run, delivery: Delivery) -> list[Result]:
+        try:
+            if waits(self.spec) and self.clock.now() >= due(self.spec, run):
+                return [self.wake(run, delivery)]  # its alarm was lost
+            return [self._advance(run, delivery)]
+        except Exception:  # noqa: BLE001 - recorded as failed.json; its own delivery raises it
+            return []
+
+    def _behind(self, role: str, lot: Lot) -> Iterator[Run]:
+        """Runs before ``lot`` with an announced member and no marker, back to the newest marker. One listing if that is the
+        lot before, two otherwise; further ones only when a whole page of lots holds no marker."""
+        source = self.spec.sources[role]
+        keys = self._keys(Run(lot, role if self.spec.policy.kind == "any" else None))
+        start = parse_lot(self.spec.start) if self.spec.start else None
+        near = lot.shift(-NEAR) if start is None or start < lot.shift(-NEAR) else start
+        newest = self._newest_marker(keys, near, lot)
+        if newest == self._run_before(lot, source.cadence):
+            return
+        first = newest or start
+        waiting = [parse_lot(key.lot or "") for key in self.sources.between(source, first, lot)]
+        if waiting and newest is None and near != start:
+            newest = self._newest_marker(keys, start, near)
+        seen: set[Run] = set()
+        for member in waiting:
+            for run in runs_of(self.spec, role, member):
+                if run.lot < lot and (newest is None or run.lot > newest) and run not in seen:
+                    seen.add(run)
+                    yield run
+
+    def _run_before(self, lot: Lot, cadence: int) -> Lot:
+        step = self.spec.policy.slide if self.spec.policy.kind == "window" else cadence
+        back = lot.shift(-1)
+        return back.shift(-((back.index + 1) % step))
+
+    def _newest_marker(self, keys: ArcKeys, first: Lot | None, lot: Lot) -> Lot | None:
+        newest = None
+        for entry in self.site.state.list(keys.markers, f"{keys.markers}lot={first}" if first else ""):
+            found = lot_of_key(entry.key, keys.markers)
+            if found is None or found >= str(lot):
+                break
+            newest = found
+        return parse_lot(newest) if newest else None
+
+    def _in_order(self, role: str, lot: Lot, delivery: Delivery) -> list[Result]:
+        """Take every announced and uncommitted lot one after the other, and stop at the first that cannot be."""
+        results: list[Result] = []
+        source = self.spec.sources[role]
+        keys = self._keys(Run(lot, role if self.spec.policy.kind == "any" else None))
+        start = parse_lot(self.spec.start) if self.spec.start else None
+        newest = self._newest_marker(keys, start, lot) or start
+        horizon = Lot(lot.unit, lot.index + NEAR)
+        for key in list(self.sources.between(source, newest, horizon)):
+            for run in runs_of(self.spec, role, parse_lot(key.lot or "")):
+                if results and results[-1].run == run:
+                    continue
+                results.append(self._advance(run, delivery))
+                if not results[-1].done:
+                    return results
+        return results
+
+    # -- helpers -----------------------------------------------------------------------------------------------------------
+
+    def _keys(self, run: Run) -> ArcKeys:
+        return ArcKeys(self.spec.project, self.spec.version, self.spec.name, run.role)
+
+    def _trim(self, vector: Generations) -> dict[str, dict[str, int]]:
+        return trimmed(vector, set(picked_roles(self.spec)))
+
+
+def _vector(readings: Mapping[Member, Reading | None]) -> dict[str, dict[str, int]]:
+    vector: dict[str, dict[str, int]] = {}
+    for member, reading in readings.items():
+        if reading is not None:
+            vector.setdefault(member.role, {})[str(member.lot)] = reading.generation
+    return vector
+
+
+def _close(readings: Mapping[Member, Reading | None]) -> None:
+    for reading in readings.values():
+        if reading is not None:
+            reading.close()

@@ -1,0 +1,171 @@
+"""What happened to one run so far, and what a delivery is to do about it: the listing is read here, the decision is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from clusterless.runtime.errors import StoreUnavailable
+from clusterless.runtime.layout import ArcKeys, parse_protocol_key
+from clusterless.runtime.lots import Lot
+from clusterless.runtime.records import Claim, Commit, Generations
+from clusterless.runtime.store import Store
+
+
+@dataclass
+class Generation:
+    """One generation: its attempts, and whether it is decided."""
+
+    number: int
+    attempts: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    committed: bool = False
+    sources: Generations | None = None
+    """What its first claim fixed; None if that cannot be read any more."""
+    last: Claim | None = None
+
+
+History: TypeAlias = "dict[int, Generation]"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A claim to create, or created: this attempt of this generation, on these inputs."""
+
+    generation: int
+    attempt: int
+    sources: Generations
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The delivery is covered by a generation that is decided: roll it forward and stop."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Somebody else is at it, until ``until`` at the latest."""
+
+    until: float
+    holder: str
+
+
+@dataclass(frozen=True)
+class Exhausted:
+    """All declared attempts failed: only a replay will help."""
+
+    generation: int
+    attempts: int
+
+
+Decision: TypeAlias = "Slot | Committed | Busy | Exhausted"
+
+
+def read_history(store: Store, keys: ArcKeys, lot: Lot) -> History:
+    """List a run's protocol keys, and read the first and last claim of each generation."""
+    history: History = {}
+    for entry in store.list(keys.lot(lot)):
+        parsed = parse_protocol_key(entry.key)
+        if parsed is None or parsed.role != keys.role:
+            continue
+        generation = history.setdefault(parsed.generation, Generation(parsed.generation))
+        if parsed.what == "commit":
+            generation.committed = True
+        elif parsed.what == "claim" and parsed.attempt is not None:
+            generation.attempts.add(parsed.attempt)
+        elif parsed.what == "failed" and parsed.attempt is not None:
+            generation.failed.add(parsed.attempt)
+    for generation in history.values():
+        _read_claims(store, keys, lot, generation)
+    return history
+
+
+def _read_claims(store: Store, keys: ArcKeys, lot: Lot, generation: Generation) -> None:
+    if generation.committed:
+        generation.sources = read_commit(store, keys, lot, generation.number).sources
+    elif generation.attempts:
+        first = _read_claim(store, keys.claim(lot, generation.number, min(generation.attempts)))
+        generation.sources = first.sources
+        newest = max(generation.attempts)
+        generation.last = (
+            first if len(generation.attempts) == 1 else _read_claim(store, keys.claim(lot, generation.number, newest))
+        )
+
+
+def _read_claim(store: Store, key: str) -> Claim:
+    data = store.get(key)
+    if data is None:
+        raise StoreUnavailable("a claim that was listed was not found", where=key, fix="deliver again")
+    return Claim.decode(data, key)
+
+
+def read_commit(store: Store, keys: ArcKeys, lot: Lot, generation: int) -> Commit:
+    """A commit that is known to exist."""
+    key = keys.commit(lot, generation)
+    data = store.get(key)
+    if data is None:
+        raise StoreUnavailable("a commit that was listed was not found", where=key, fix="deliver again")
+    return Commit.decode(data, key)
+
+
+def covers(recorded: Generations | None, wanted: Generations) -> bool:
+    """Whether inputs as recorded are at least as new as those wanted."""
+    return recorded is not None and all(
+        recorded.get(role, {}).get(lot, 1) >= generation for role, lots in wanted.items() for lot, generation in lots.items()
+    )
+
+
+def newest_of(*vectors: Generations) -> dict[str, dict[str, int]]:
+    """The component-wise maximum."""
+    result: dict[str, dict[str, int]] = {}
+    for vector in vectors:
+        for role, lots in vector.items():
+            mine = result.setdefault(role, {})
+            for lot, generation in lots.items():
+                mine[lot] = max(mine.get(lot, 1), generation)
+    return result
+
+
+def decide(
+    history: History,
+    wanted: Generations,
+    available: Generations,
+    *,
+    delivery: str,
+    now: float,
+    attempts: int,
+    dead: Callable[[str], bool],
+) -> Decision:
+    """What a delivery that wants at least the generations ``wanted``, and could read ``available``, is to do next.
+
+    A new generation takes the component-wise newest of all that was ever claimed, is wanted, or is available: two replays that
+    race must not each lose the other's.
+    """
+    covering = [g for g in history.values() if covers(g.sources, wanted)]
+    committed = [g.number for g in covering if g.committed]
+    if committed:
+        return Committed(max(committed))
+    if not covering:
+        earlier = [g.sources for g in history.values() if g.sources is not None]
+        return Slot(max(history, default=0) + 1, 1, newest_of(*earlier, wanted, available))
+    return _next_attempt(max(covering, key=lambda g: g.number), delivery, now, attempts, dead)
+
+
+def _next_attempt(generation: Generation, delivery: str, now: float, attempts: int, dead: Callable[[str], bool]) -> Decision:
+    newest, claim = max(generation.attempts), generation.last
+    if claim is not None and newest not in generation.failed and claim.delivery != delivery:
+        until = claim.started + claim.lease
+        if now < until and not dead(claim.delivery):
+            return Busy(until, claim.delivery)
+    if newest >= attempts:
+        return Exhausted(generation.number, newest)
+    return Slot(generation.number, newest + 1, generation.sources or {})
+
+
+def trimmed(vector: Mapping[str, Mapping[str, int]], keep: set[str]) -> dict[str, dict[str, int]]:
+    """A vector without the generations that are 1, which go without saying; whole for roles whose lots are picked."""
+    result = {role: {lot: number for lot, number in lots.items() if number != 1 or role in keep} for role, lots in vector.items()}
+    return {role: lots for role, lots in result.items() if lots or role in keep}
