@@ -61,7 +61,7 @@ class Scanner:
                 value, end = _parse(self._text, self._at)
             except ValueError:
                 value, end = None, len(self._text)
-            if end < len(self._text):
+            if end < len(self._text) and self._text[end] not in ".eE":  # there a number goes on: 1|.5
                 self._at = end
                 return value
             if not self._grow(wanted):
