@@ -1,0 +1,239 @@
+"""What the folder store asks of the operating system: errors in words, files beneath a root, temporary files.
+
+Nothing here follows a symbolic link out of the root. The check is made on the file that was opened, not on the path before,
+so it costs one call and cannot be overtaken.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from clusterless.runtime.errors import StoreDenied, StoreError, StoreUnavailable, StoreUnsuitable
+from clusterless.runtime.store import Body, chunks
+
+HIDDEN = ".clusterless-tmp"
+"""The folder, directly below a root, of files that are not objects yet. Never listed, and no key may lie in it."""
+
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Not blocking matters for what is no regular file: opening a named pipe would wait for ever."""
+FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+
+CHUNK = 1 << 20
+BUFFER = 1 << 17
+
+_NO_LINKS = "this file system has no hard links, which are what makes a create atomic"
+_ELSEWHERE = "use a folder on a local disk (ext4, XFS, Btrfs, APFS, …)"
+_UNSUITABLE: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: ("no space left on the disk", "free space, then run again: nothing half written was left behind"),
+    errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota, then run again"),
+    errno.EFBIG: ("the object is larger than a file may be here", "raise the limit on file size, or write smaller objects"),
+    errno.EMLINK: ("the file system refuses another hard link", _ELSEWHERE),
+    errno.ENOTSUP: (_NO_LINKS, _ELSEWHERE),
+    errno.EOPNOTSUPP: (_NO_LINKS, _ELSEWHERE),
+    errno.ENOSYS: (_NO_LINKS, _ELSEWHERE),
+    errno.EXDEV: ("a folder below the root lies on another file system", "keep a whole bucket on one file system"),
+    errno.ENAMETOOLONG: ("a segment of the key is longer than a file name may be (255 bytes)", "shorten the name"),
+    errno.EILSEQ: ("the file system does not take a name with these characters", "rename it"),
+    errno.ENOTDIR: ("a folder holds either the object 'x' or objects 'x/…', not both", "rename one of them"),
+    errno.EISDIR: ("a folder holds either the object 'x' or objects 'x/…', not both", "rename one of them"),
+    errno.ELOOP: ("symbolic links that lead in a circle", "remove the link"),
+}
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def explain(error: OSError, where: str) -> StoreError:
+    """An error of the operating system as one of ours."""
+    code = error.errno or 0
+    if code in _UNSUITABLE:
+        what, fix = _UNSUITABLE[code]
+        return StoreUnsuitable(what, where=where, fix=fix)
+    if code in _DENIED:
+        return StoreDenied((error.strerror or "permission denied").lower(), where=where, fix="grant the missing permission")
+    return StoreUnavailable((error.strerror or str(error)).lower(), where=where)
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Whatever the operating system refuses inside is raised as an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, where) from error
+
+
+class Root:
+    """The folder that is a bucket, and the way to everything beneath it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.realpath(path)
+        self.beneath = self.path.rstrip("/") + "/"
+
+    def open(self, path: str, flags: int = READ) -> int:
+        """A descriptor of ``path``, which really lies beneath the root, whatever links led there."""
+        descriptor = os.open(path, flags)
+        real = _whereabouts(descriptor, path)
+        if real == path or real.startswith(self.beneath):
+            return descriptor
+        os.close(descriptor)
+        raise leaves(path)
+
+    def open_folder(self, path: str) -> tuple[int, list[str]]:
+        """A descriptor of the folder ``path``, made if it is missing, and the folders that got a new folder in them."""
+        try:
+            return self.open(path, FOLDER), []
+        except FileNotFoundError:
+            grown = self._make(path)
+            return self.open(path, FOLDER), grown
+
+    def _make(self, path: str) -> list[str]:
+        if path == self.path:
+            os.makedirs(path, exist_ok=True)
+            return [os.path.dirname(path)]
+        parent, name = path.rsplit("/", 1)
+        descriptor, grown = self.open_folder(parent or "/")
+        try:
+            os.mkdir(name, dir_fd=descriptor)
+            grown.append(parent)
+        except FileExistsError:
+            pass
+        finally:
+            os.close(descriptor)
+        return grown
+
+
+def link(source: str, name: str, folder: int | None = None) -> None:
+    """link(2), whose EPERM means that there are no hard links here, where everywhere else it means a missing permission."""
+    try:
+        os.link(source, name, dst_dir_fd=folder)
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from error
+
+
+def leaves(path: str) -> StoreUnsuitable:
+    return StoreUnsuitable(
+        "a symbolic link leads out of the root folder", where=path, fix="replace the link by what it points to"
+    )
+
+
+def _whereabouts(descriptor: int, path: str) -> str:
+    """Where an open file really lies."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return os.path.realpath(path)
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder outlive a power cut."""
+    descriptor = os.open(path, FOLDER)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync a folder say so
+            raise
+
+
+class Scratch:
+    """Files that are not objects yet."""
+
+    def __init__(self, root: Root, *, durable: bool) -> None:
+        self.path = f"{root.beneath}{HIDDEN}"
+        self._durable = durable
+        self._token = secrets.token_hex(6)
+        self._count = itertools.count()
+
+    def open(self) -> tuple[int, str]:
+        """A new empty file: its descriptor and path. The process id keeps forks of one store apart."""
+        path = f"{self.path}/{self._token}-{os.getpid():x}-{next(self._count):x}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o666), path
+        except FileNotFoundError:
+            os.makedirs(self.path, exist_ok=True)
+            return os.open(path, flags, 0o666), path
+
+    def write(self, body: Body) -> str:
+        """A file with these bytes, on the disk for good; its path."""
+        descriptor, path = self.open()
+        try:
+            for chunk in chunks(body):
+                write_all(descriptor, chunk)
+            self.secure(descriptor)
+        except BaseException:
+            self.discard(path)
+            raise
+        finally:
+            os.close(descriptor)
+        return path
+
+    def secure(self, descriptor: int) -> None:
+        """What a name will be given to must be whole even after a power cut."""
+        if self._durable:
+            os.fsync(descriptor)
+
+    def discard(self, path: str) -> None:
+        with suppress(OSError):
+            os.unlink(path)
+
+    def sweep(self, older_than: float) -> int:
+        """Remove what crashed processes left; only files untouched for ``older_than`` seconds. How many there were."""
+        removed = 0
+        with suppress(FileNotFoundError), os.scandir(self.path) as files:
+            for file in files:
+                with suppress(FileNotFoundError):
+                    if time.time() - file.stat(follow_symlinks=False).st_mtime > older_than:
+                        os.unlink(file.path)
+                        removed += 1
+        return removed
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """All of ``data``: a single write may take less, for example on a disk that is getting full."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        data = data[written:]
+        written = os.write(descriptor, data)
+
+
+@dataclass(frozen=True)
+class FileBody:
+    """A file's bytes as chunks, read anew at each iteration."""
+
+    path: str
+
+    def __iter__(self) -> Iterator[bytes]:
+        with open(self.path, "rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+
+def copy_in_kernel(stream: BinaryIO, target: int) -> int:
+    """As much of ``stream``, if it is a file nothing was read of, as the kernel will copy by itself; 0 is a fine answer.
+
+    File systems that share blocks make this nearly free. It is no hard link: a later change of the source stays the source's.
+    """
+    if not (isinstance(stream, io.BufferedReader) and isinstance(stream.raw, io.FileIO) and hasattr(os, "copy_file_range")):
+        return 0
+    size = 0
+    with suppress(OSError):  # whatever it cannot do, reading and writing can, or says why not
+        while copied := os.copy_file_range(stream.fileno(), target, 1 << 30):
+            size += copied
+    return size
