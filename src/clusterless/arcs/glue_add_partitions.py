@@ -1,0 +1,57 @@
+"""``aws:core:glueAddPartitionsArc``: adds the partitions of a lot to a Glue table, field for field as the predecessor has it.
+
+The sink's path names the table: ``glue://[catalog]/database/table``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from clusterless.model.base import Model, declaring, given
+from clusterless.model.components import Arc, Running
+from clusterless.model.dataset import Dataset, Source
+from clusterless.model.runtime_props import ArcProps
+
+
+class GlueProps(Model):
+    """How partitions are read from paths, and what the sink's manifest lists."""
+
+    partition_type: Literal["named", "value"] = "named"
+    """``named``: folders such as ``day=2015-05-17``."""
+    named_partition_delimiter: Annotated[str, Field(min_length=1)] = "="
+    partition_results: Literal["added", "none", "all"] = "added"
+
+
+class GlueWorkload(Model):
+    """What is added, and the function that does it."""
+
+    workload_props: GlueProps = Field(default_factory=GlueProps)
+    runtime_props: ArcProps = Field(default_factory=ArcProps)
+
+
+class GlueAddPartitionsArc(Arc):
+    """Adds the partitions of a lot to a Glue table."""
+
+    type: Literal["aws:core:glueAddPartitionsArc"] = "aws:core:glueAddPartitionsArc"
+    workload: GlueWorkload = Field(default_factory=GlueWorkload)
+
+    @declaring
+    def __init__(
+        self,
+        name: str,
+        *,
+        reads: Dataset | Source | Mapping[str, Dataset | Source],
+        writes: Dataset | Mapping[str, Dataset],
+        workload: GlueWorkload | None = None,
+        exclude: bool | None = None,
+    ) -> None:
+        super().__init__(name, reads=reads, writes=writes, **given(workload=workload, exclude=exclude))
+
+    def running(self) -> Running:
+        return Running(timeout=self.workload.runtime_props.timeout_min * 60.0)
+
+    def workload_spec(self) -> dict[str, Any]:
+        return {"kind": "glueAddPartitions", **self.workload.workload_props.data(defaults=True)}

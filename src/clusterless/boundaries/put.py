@@ -1,0 +1,107 @@
+"""``core:putBoundary``: lots of the objects that arrive below a path.
+
+An object's lot is a pure function of the object, never of the moment somebody noticed it:
+
+* ``lot_from="arrival"`` (default): the interval of its last-modified time; a straggler goes to a later lot.
+* ``lot_from="object"``: the same time, but a straggler reopens its own lot, as a new generation.
+* ``lot_from="key"``: a date in its key (``key_pattern``), so that history can be taken in as the lots it belongs to.
+
+Data is listed where it arrived and never copied, so ``watches`` is where the dataset lies.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from clusterless.model.base import Duration, LotUnit, Start, declaring, given, refused, seconds
+from clusterless.model.components import Boundary, Intake
+from clusterless.model.dataset import Dataset
+from clusterless.model.filters import PathFilter
+
+DATE = ("year", "month", "day")
+FIX = r"for example (?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d), optionally with hour and minute, or one group lot"
+
+
+class PutBoundary(Boundary):
+    """Lots of the objects that arrive below a path."""
+
+    type: Literal["core:putBoundary"] = "core:putBoundary"
+    lot_unit: LotUnit
+    """Length of a lot's interval: ``5m``, ``1h``, ``Twelfths``."""
+    event_arrival: Literal["frequent", "infrequent"] = "frequent"
+    """``infrequent``: arrivals are rare, a lot closes ``grace`` after its first one, whatever the interval."""
+    lot_from: Literal["arrival", "object", "key"] = "arrival"
+    """What decides an object's lot."""
+    key_pattern: str | None = None
+    """``lot_from=key``: a regular expression, searched in the key below the path."""
+    grace: Duration = 60
+    """How long a lot stays open after its interval's end."""
+    quiet: Duration = 0
+    """How long a file must have rested before it counts as arrived; 0 where files appear whole."""
+    filter: PathFilter = Field(default_factory=PathFilter)
+    """Which objects count."""
+    start: Start | None = None
+    """First lot of the dataset; what belongs earlier is refused."""
+
+    @declaring
+    def __init__(
+        self,
+        name: str,
+        *,
+        into: Dataset,
+        every: str,
+        watches: str | None = None,
+        lot_from: Literal["arrival", "object", "key"] | None = None,
+        key_pattern: str | None = None,
+        frequent: bool | None = None,
+        grace: float | str | None = None,
+        quiet: float | str | None = None,
+        filter: PathFilter | None = None,
+        start: str | None = None,
+        exclude: bool | None = None,
+    ) -> None:
+        arrival = None if frequent is None else "frequent" if frequent else "infrequent"
+        options = given(
+            event_arrival=arrival, lot_from=lot_from, key_pattern=key_pattern, grace=grace, quiet=quiet, filter=filter,
+            start=start, exclude=exclude,
+        )  # fmt: skip
+        super().__init__(name, dataset=into.at(watches) if watches else into, lot_unit=every, **options)
+
+    @model_validator(mode="after")
+    def _key_pattern_fits(self) -> PutBoundary:
+        if self.lot_from != "key":
+            if self.key_pattern is not None:
+                raise refused(f"a key pattern says nothing where lots are taken from '{self.lot_from}'", "use lot_from 'key'")
+            return self
+        check_key_pattern(self.key_pattern)
+        return self
+
+    def intake(self) -> Intake:
+        return Intake(
+            unit=self.lot_unit,
+            lot_from=self.lot_from,
+            key_pattern=self.key_pattern or "",
+            frequent=self.event_arrival == "frequent",
+            grace=seconds(self.grace),
+            quiet=seconds(self.quiet),
+            filter=self.filter.spec(),
+            start=self.start,
+        )
+
+
+def check_key_pattern(pattern: str | None) -> None:
+    """Refuse a key pattern that cannot name a lot."""
+    if not pattern:
+        raise refused("lots are taken from keys, and no key pattern says how", FIX)
+    try:
+        groups = set(re.compile(pattern).groupindex)
+    except re.error as error:
+        raise refused(f"key pattern {pattern!r} is not a regular expression: {error}", FIX) from None
+    if "lot" not in groups and not groups.issuperset(DATE):
+        missing = ", ".join(name for name in DATE if name not in groups)
+        raise refused(f"key pattern {pattern!r} has no group {missing}", FIX)
+    if unknown := sorted(groups - {*DATE, "hour", "minute", "lot"}):
+        raise refused(f"key pattern {pattern!r} has unknown groups {', '.join(unknown)}", FIX)

@@ -1,0 +1,56 @@
+"""Where data lies, in one normal form: a prefix that ends in ``/``.
+
+Local paths are relative to the placement's root, so a lake can be moved. A bucket's URI works there too, as a folder is a
+bucket: ``s3://lake/raw/`` is ``lake/raw/``. Clouds need the full URI.
+"""
+
+from __future__ import annotations
+
+import re
+
+from clusterless.runtime.errors import InvalidInput
+
+SCHEMES = {"aws": "s3://bucket/", "gcp": "gs://bucket/", "azure": "az://container/"}
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f{}\\]")
+
+
+def location(path: str, provider: str) -> str:
+    """``path`` in its normal form for ``provider``. Raises :class:`InvalidInput` for what cannot hold data there."""
+    if unsafe := _UNSAFE.search(path):
+        raise InvalidInput(
+            f"the path {path!r} holds {unsafe[0]!r}", fix="paths hold no control characters, braces or backslashes"
+        )
+    match = _SCHEME.fullmatch(path)
+    if provider == "local":
+        return _local(path, match)
+    if not match:
+        raise InvalidInput(
+            f"the path {path!r} is relative, and {provider} does not know to what",
+            fix=f"give the full URI: {SCHEMES.get(provider, 'scheme://bucket/')}{path.lstrip('/')}",
+        )
+    host, _, key = match[2].partition("/")
+    return f"{match[1]}://{host}/{_folders(key, path)}"
+
+
+def _local(path: str, match: re.Match[str] | None) -> str:
+    if path.startswith(("/", "~")) or (match and match[1] == "file"):
+        raise InvalidInput(
+            f"the path {path!r} leads out of the placement's root", fix="make it relative to the root; link other folders into it"
+        )
+    inside = _folders(match[2] if match else path, path)
+    if not inside:
+        raise InvalidInput(f"the path {path!r} is the placement's root itself", fix="use a folder below it")
+    return inside
+
+
+def _folders(text: str, path: str) -> str:
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise InvalidInput(f"the path {path!r} holds '..'", fix="write where it leads")
+    return "".join(f"{part}/" for part in parts)
+
+
+def is_data(place: str) -> bool:
+    """Whether objects lie at a location; a Glue table's holds none."""
+    return not place.startswith("glue://")

@@ -1,0 +1,137 @@
+"""Every name this system gives in a cloud, and what can be read back from it.
+
+Patterns are the predecessor's, so that its tools and buckets stay readable. It broke off where a name passed a limit of the
+cloud; here such a name is cut and ends in a hash of the whole, so it stays unique and the same from one deployment to the next.
+Bucket names are never cut: they are read back. :func:`parse_store_name` reads the arc-state bucket's account rightly; the
+predecessor took the hyphen of ``arc-state`` for a separator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from clusterless.model.labels import Label
+from clusterless.runtime.errors import InvalidInput
+
+LIMITS = {"function": 64, "rule": 64, "queue": 80, "stateMachine": 80, "role": 64, "job": 128, "bucket": 63, "stack": 128}
+"""Longest names AWS takes; other clouds bring their own to :func:`shorten`."""
+
+
+def shorten(name: str, limit: int) -> str:
+    """``name``, or what fits of it with a hash of the whole at its end."""
+    if len(name) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: limit - 9].rstrip('-_.')}-{digest}"
+
+
+class StoreKind(Enum):
+    """The three buckets of a placement."""
+
+    METADATA = "metadata"
+    ARC_STATE = "arc-state"
+    MANIFEST = "manifest"
+
+
+@dataclass(frozen=True)
+class StoreName:
+    """What a bucket's name says."""
+
+    kind: StoreKind
+    stage: str | None
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        stage = self.stage.lower() if self.stage else None
+        return "-".join(part for part in (stage, "clusterless", self.kind.value, self.account, self.region) if part)
+
+
+_STORE = re.compile(r"(?:(?P<stage>.+?)-)?clusterless-(?P<kind>metadata|arc-state|manifest)-(?P<account>[^-]+)-(?P<region>.+)")
+
+
+def parse_store_name(name: str) -> StoreName:
+    """The inverse of ``str(StoreName(…))``; a stage may hold hyphens, an account none."""
+    match = _STORE.fullmatch(name)
+    if not match:
+        raise InvalidInput(
+            f"{name!r} is no bucket of a placement", fix="they look like dev-clusterless-metadata-123456789012-us-east-2"
+        )
+    return StoreName(StoreKind(match["kind"]), match["stage"], match["account"], match["region"])
+
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def bucket_problem(name: str) -> str | None:
+    """Why ``name`` cannot be a bucket's name; None if it can."""
+    if not 3 <= len(name) <= LIMITS["bucket"]:
+        return f"it has {len(name)} characters"
+    if not _BUCKET.fullmatch(name):
+        return "only a-z, 0-9, '.' and '-', beginning and ending with a letter or digit"
+    if ".." in name:
+        return "two dots in a row"
+    if name.startswith("xn--") or name.endswith("-s3alias"):
+        return "its prefix or suffix is reserved"
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return None
+    return "it looks like an IP address"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of what is deployed for one project in one placement."""
+
+    project: str
+    version: str
+    region: str
+    stage: str | None = None
+
+    def _of(self, *middle: str, region: bool = True) -> str:
+        label = Label().stage(self.stage).then(self.project)
+        for part in middle:
+            label = label.then(part)
+        return label.fixed(self.version).fixed(self.region if region else None).hyphen()
+
+    def function(self, component: str, suffix: str) -> str:
+        """Suffixes: ``func`` (an arc's work), ``result``, ``int`` (a boundary), ``act``."""
+        return shorten(self._of(component, suffix), LIMITS["function"])
+
+    def rule(self, component: str) -> str:
+        """The rule that starts a boundary or activity."""
+        return shorten(self._of(component), LIMITS["rule"])
+
+    def queue(self, boundary: str) -> str:
+        return shorten(self._of(boundary, region=False), LIMITS["queue"])
+
+    def state_machine(self, arc: str) -> str:
+        return shorten(self._of(arc, region=False), LIMITS["stateMachine"])
+
+    def arc_rule(self, arc: str) -> str:
+        """The rule that starts an arc."""
+        return shorten(self._of(arc, region=False) + "-rule", LIMITS["rule"])
+
+    def job(self, arc: str) -> str:
+        """A container's job definition and queue."""
+        return shorten(self._of(arc, region=False), LIMITS["job"])
+
+    def compute_environment(self, name: str) -> str:
+        return shorten(self._of(name, region=False), LIMITS["job"])
+
+    def stack(self) -> str:
+        """Resources, activities and boundaries together."""
+        return shorten(self._of("Resource", "Activity", "Boundary"), LIMITS["stack"])
+
+    def arc_stack(self, arc: str) -> str:
+        return shorten(self._of("Arc", arc), LIMITS["stack"])
+
+
+def shared_name(stage: str | None, what: str, region: str | None = None) -> str:
+    """Name of what a placement has once: ``ArcEvents``, ``CommonVpc``, ``ClusterlessBootstrap``."""
+    return Label().stage(stage).then(what).fixed(region).hyphen()

@@ -1,0 +1,68 @@
+"""Names: unique, distinguishable where they are stored, and short enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from clusterless.model.labels import Label
+from clusterless.model.naming import StoreKind, StoreName, bucket_problem
+from clusterless.model.pipeline import SORTS, Pipeline
+from clusterless.model.problems import Problem
+
+
+def check(pipeline: Pipeline) -> Iterator[Problem]:
+    for sort in SORTS:
+        names = [component.name for component in getattr(pipeline, sort)]
+        yield from _unique(sort, names)
+        if pipeline.placement.provider == "local":
+            yield from _by_case(sort, names)
+        else:
+            yield from _same_label(sort, names)
+    if pipeline.placement.provider == "local":
+        yield from _by_case("datasets", _dataset_names(pipeline))
+    yield from _stores(pipeline)
+
+
+def _unique(sort: str, names: list[str]) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first = seen.setdefault(name, index)
+        if first != index:
+            what = f"the name '{name}' is taken by {sort}[{first}]"
+            yield Problem("error", f"{sort}[{index}].name", what, "names are unique within a list", "duplicate-name")
+
+
+def _dataset_names(pipeline: Pipeline) -> list[str]:
+    written = [boundary.dataset for boundary in pipeline.boundaries]
+    written += [sink for arc in pipeline.arcs for sink in arc.sinks.values()]
+    read = (source.id for arc in pipeline.arcs for source in arc.sources.values())
+    return [dataset.id for dataset in written] + list(read)
+
+
+def _grouped(names: Iterable[str], fold: dict[str, str]) -> Iterator[list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(fold[name], []).append(name)
+    yield from (group for group in groups.values() if len(group) > 1)
+
+
+def _by_case(where: str, names: list[str]) -> Iterator[Problem]:
+    for group in _grouped(names, {name: name.casefold() for name in names}):
+        what = f"the names {', '.join(group)} differ only by case"
+        yield Problem("error", where, what, "some disks take them for one: rename all but one", "case")
+
+
+def _same_label(sort: str, names: list[str]) -> Iterator[Problem]:
+    for group in _grouped(names, {name: Label.of(name).hyphen() for name in names}):
+        what = f"the names {', '.join(group)} all become '{Label.of(group[0]).hyphen()}' in the cloud"
+        yield Problem("error", sort, what, "rename all but one", "label")
+
+
+def _stores(pipeline: Pipeline) -> Iterator[Problem]:
+    placement = pipeline.placement
+    for kind in StoreKind:
+        name = str(StoreName(kind, placement.stage, placement.account, placement.region))
+        if problem := bucket_problem(name):
+            fix = "shorten stage, account or region; use a-z, 0-9 and '-' in them"
+            yield Problem("error", "placement", f"its bucket '{name}' cannot be named so: {problem}", fix, "name-too-long")
+            return

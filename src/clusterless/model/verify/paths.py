@@ -1,0 +1,104 @@
+"""Paths: each can hold data, and none lies in another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clusterless.model.components import Boundary
+from clusterless.model.filters import PathFilter
+from clusterless.model.graph import Graph, Owner
+from clusterless.model.locations import is_data, location
+from clusterless.model.naming import StoreKind, StoreName
+from clusterless.model.problems import Problem
+from clusterless.runtime.errors import InvalidInput
+
+LONGEST = 512
+"""Bytes of a path, of the 1,024 a key may have: the rest is for partitions, lot, attempt and file name."""
+SEGMENT = 255
+"""Bytes of a folder's name on a disk."""
+
+Place = tuple[tuple[str, ...], Owner]
+
+
+def check(whole: Graph) -> Iterator[Problem]:
+    provider = whole.pipeline.placement.provider
+    places: list[Place] = []
+    for owners in whole.owners.values():
+        for owner in owners:
+            try:
+                place = location(owner.dataset.path or "", provider)
+            except InvalidInput as error:
+                yield Problem("error", f"{owner.where}.pathURI", error.what, error.fix, "path")
+                continue
+            yield from _length(place, owner)
+            if is_data(place):
+                places.append((tuple(place.split("/")[:-1]), owner))
+    yield from _overlaps(places)
+    if provider == "local":
+        yield from _case(places)
+        yield from _in_stores(whole, places)
+    yield from _filters(whole)
+
+
+def _length(place: str, owner: Owner) -> Iterator[Problem]:
+    longest = max(len(part.encode()) for part in place.split("/"))
+    if len(place.encode()) > LONGEST or longest > SEGMENT:
+        what = f"the path has {len(place.encode())} bytes, its longest folder {longest}"
+        yield Problem("error", f"{owner.where}.pathURI", what, f"at most {LONGEST}, and {SEGMENT} a folder", "path-too-long")
+
+
+def _overlaps(places: list[Place]) -> Iterator[Problem]:
+    """In order, whatever lies in a path follows it, with nothing in between that does not."""
+    above: list[Place] = []
+    for place in sorted(places, key=lambda it: it[0]):
+        while above and place[0][: len(above[-1][0])] != above[-1][0]:
+            above.pop()
+        if above:
+            yield from _overlap(above[-1], place)
+        above.append(place)
+
+
+def _overlap(outer: Place, inner: Place) -> Iterator[Problem]:
+    boundaries = isinstance(outer[1].component, Boundary) + isinstance(inner[1].component, Boundary)
+    how = "shares the path of" if outer[0] == inner[0] else "lies in the path of"
+    what = f"dataset '{inner[1].dataset.id}' of {inner[1]} {how} '{outer[1].dataset.id}' of {outer[1]}"
+    where = f"{inner[1].where}.pathURI"
+    if boundaries == 2:
+        yield Problem("warning", where, what, "what arrives there becomes part of both", "overlap")
+    elif boundaries == 1:
+        yield Problem("error", where, what, "an arc's output would arrive as input: give each a path of its own", "overlap")
+    else:
+        yield Problem("error", where, what, "give each dataset a path of its own", "overlap")
+
+
+def _case(places: list[Place]) -> Iterator[Problem]:
+    seen: dict[tuple[str, ...], Place] = {}
+    for place in places:
+        for depth in range(1, len(place[0]) + 1):
+            other = seen.setdefault(tuple(part.casefold() for part in place[0][:depth]), place)
+            if other[0][:depth] != place[0][:depth]:
+                what = f"the path of '{place[1].dataset.id}' differs from that of '{other[1].dataset.id}' only by case"
+                yield Problem("error", f"{place[1].where}.pathURI", what, "some disks take them for one: rename it", "case")
+                break
+
+
+def _in_stores(whole: Graph, places: list[Place]) -> Iterator[Problem]:
+    at = whole.pipeline.placement
+    ours = {str(StoreName(kind, at.stage, at.account, at.region)).casefold() for kind in StoreKind}
+    for parts, owner in places:
+        if parts[0].casefold() in ours:
+            what = f"the path lies in '{parts[0]}', which holds the placement's own records"
+            yield Problem("error", f"{owner.where}.pathURI", what, "use another folder", "path")
+
+
+def _filters(whole: Graph) -> Iterator[Problem]:
+    """The predecessor matches relative patterns below a path only if that ends in ``/``; here it always does."""
+    for index, boundary in enumerate(whole.pipeline.boundaries):
+        yield from _filter(boundary, f"boundaries[{index}]")
+
+
+def _filter(boundary: Boundary, where: str) -> Iterator[Problem]:
+    found, path = getattr(boundary, "filter", None), boundary.dataset.path or "/"
+    if isinstance(found, PathFilter) and found.relative and not path.endswith("/"):
+        what = f"the path {path!r} has no trailing '/', and the pattern {found.relative[0]!r} is matched below it"
+        yield Problem("warning", f"{where}.dataset.pathURI", what, f"write {path + '/'!r}: it is taken for a folder", "filter")

@@ -1,0 +1,52 @@
+"""Provider: it can do every kind that is used, and its quotas hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clusterless.model.capabilities import AWS_RULES, Capabilities
+from clusterless.model.components import Arc, Component
+from clusterless.model.pipeline import SORTS, Pipeline
+from clusterless.model.problems import Problem, nearest
+
+
+def check(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Problem]:
+    yield from _quota(pipeline, capabilities)
+    if capabilities is None:
+        return
+    if capabilities.provider != pipeline.placement.provider:
+        what = f"the placement is of '{pipeline.placement.provider}', the provider is '{capabilities.provider}'"
+        yield Problem("error", "placement.provider", what, "", "capability")
+        return
+    for sort in SORTS:
+        for index, component in enumerate(getattr(pipeline, sort)):
+            if not component.exclude:
+                yield from _kind(component, f"{sort}[{index}]", capabilities)
+
+
+def _kind(component: Component, where: str, able: Capabilities) -> Iterator[Problem]:
+    known = able.kinds(component.sort)
+    if component.type not in known:
+        what = f"{able.provider} cannot run '{component.type}' ('{component.name}')"
+        yield Problem("error", f"{where}.type", what, nearest(component.type, known) or "set exclude, or move it", "capability")
+    elif isinstance(component, Arc):
+        yield from _options(component, where, able)
+
+
+def _options(arc: Arc, where: str, able: Capabilities) -> Iterator[Problem]:
+    isolation = arc.workload_spec().get("isolation")
+    if isolation is not None and isolation not in able.isolation:
+        what = f"{able.provider} has no isolation '{isolation}'"
+        yield Problem("error", f"{where}.workload.isolation", what, nearest(isolation, able.isolation), "capability")
+    if arc.running().ordered and not able.ordered:
+        what = f"{able.provider} cannot take lots one after the other"
+        yield Problem("error", f"{where}.ordered", what, "leave 'ordered' out", "capability")
+
+
+def _quota(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Problem]:
+    aws = pipeline.placement.provider == "aws"
+    limit = capabilities.rules if capabilities else AWS_RULES if aws else None
+    rules = sum(not it.exclude for it in (*pipeline.boundaries, *pipeline.arcs, *pipeline.activities))
+    if limit is not None and rules > limit:
+        what = f"{rules} components need a rule each, and the account's quota is {limit}"
+        yield Problem("error", "", what, "split the pipeline over accounts or regions, or have the quota raised", "quota")
