@@ -19,6 +19,7 @@ empty if nothing arrived. Absence is never decided upon in any other way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -106,7 +107,8 @@ class ArcRunner:
     dead: Callable[[str], bool] = lambda delivery: False
     """Whether the holder of a delivery is known to be dead; shortens a lease, never lengthens it."""
     token: Callable[[], str] = new_token
-    notice: Callable[[str, Result], None] = lambda step, result: None
+    guard: Callable[[Run], AbstractContextManager[None]] = lambda run: nullcontext()
+    """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     sources: Sources = field(init=False)
 
     def __post_init__(self) -> None:
@@ -175,9 +177,10 @@ class ArcRunner:
             if None in readings.values():
                 return self._not_ready(run, announced, readings)
             wanted = {announced.role: {str(announced.lot): note.generation}} if announced and note else {}
-            decision = self._claim(run, wanted, _vector(readings), delivery)
-            if isinstance(decision, Slot):
-                return self._run(run, decision, readings, settled or [])
+            with self.guard(run):
+                decision = self._claim(run, wanted, _vector(readings), delivery)
+                if isinstance(decision, Slot):
+                    return self._run(run, decision, readings, settled or [])
         finally:
             _close(readings)
         return self._stop(run, decision)
