@@ -1,0 +1,119 @@
+"""A placement as folders: the three buckets, and the data beside them.
+
+Below the root lie the buckets (named as on a cloud), the data under the datasets' own paths, and ``.clusterless`` with what
+belongs to this machine alone: workers' locks, and secrets that only their owner can read. URIs are relative to the root, so the
+folder can be moved, or copied to a bucket, and every report stays the same.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from clusterless.runtime.errors import InvalidInput, StoreDenied
+from clusterless.runtime.site import Site
+from clusterless.runtime.store import Store
+from clusterless.runtime.stores.folder import FolderStore
+from clusterless.runtime.uri import split
+
+PRIVATE = ".clusterless"
+
+
+def bucket(placement: Mapping[str, Any], kind: str) -> str:
+    """Name of a placement's bucket; ``kind`` is ``metadata``, ``arc-state`` or ``manifest``."""
+    stage = str(placement.get("stage") or "").lower()
+    parts = (stage, "clusterless", kind, placement.get("account") or "local", placement.get("region") or "disk")
+    return "-".join(str(part) for part in parts if part)
+
+
+class Place:
+    """One placement on disk. ``durable=False`` leaves out every sync, for tests."""
+
+    def __init__(self, root: str | os.PathLike[str], placement: Mapping[str, Any], *, durable: bool = True) -> None:
+        self.root = Path(root).absolute()
+        self.placement = placement
+        self.data = FolderStore(self.root, durable=durable)
+        self.manifest_bucket = bucket(placement, "manifest")
+        self.manifests = FolderStore(self.root / self.manifest_bucket, durable=durable)
+        self.state = FolderStore(self.root / bucket(placement, "arc-state"), durable=durable)
+        self.metadata = FolderStore(self.root / bucket(placement, "metadata"), durable=durable)
+
+    def prepare(self) -> None:
+        """Make sure that the folder can hold the protocol; raises with the reason if it cannot. Milliseconds."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except PermissionError as error:
+            raise StoreDenied("the lake's folder cannot be made", where=str(self.root), fix="choose another root") from error
+        except OSError as error:
+            raise InvalidInput(f"not a usable folder ({error.strerror})", where=str(self.root)) from error
+        self.data.probe()
+
+    def site(self, manifests: Store | None = None) -> Site:
+        """What the protocols see of it; ``manifests`` may wrap the manifest bucket."""
+        return Site(
+            manifests=manifests or self.manifests,
+            state=self.state,
+            data=self.locate,
+            manifest_base=f"{self.manifest_bucket}/",
+            absolute=self.absolute,
+        )
+
+    def locate(self, uri: str) -> tuple[Store, str]:
+        """The store and key of a URI. Raises :class:`InvalidInput` for one that is not of this placement."""
+        scheme, _, key = split(uri)
+        if scheme:
+            raise InvalidInput(
+                f"a local pipeline reads below its root, not {scheme}://", where=uri, fix="use paths relative to the root"
+            )
+        return self.data, key
+
+    def absolute(self, uri: str) -> str:
+        """A relative URI as a ``file://`` one that other programs can open."""
+        scheme, _, key = split(uri)
+        return uri if scheme else "file://" + quote(f"{self.root}/{key}")
+
+    @property
+    def workers(self) -> Path:
+        return self.root / PRIVATE / "workers"
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of secrets: one file each, readable by its owner alone."""
+        return self.root / PRIVATE / "secrets"
+
+    def secret_lookup(self, declared: tuple[str, ...]) -> Callable[[str], str]:
+        """How a workload that declares these secrets reads them."""
+
+        def lookup(name: str) -> str:
+            if name not in declared:
+                raise LookupError(f"this arc does not declare the secret {name!r}; declare it with secrets=({name!r},)")
+            return read_secret(self.secrets / name)
+
+        return lookup
+
+
+def read_secret(path: Path) -> str:
+    """A secret's text. Raises :class:`StoreDenied` if others could read it, :class:`InvalidInput` if it is not there."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise StoreDenied(f"others can read this secret (mode {mode & 0o777:o})", where=str(path), fix="chmod 600 it")
+            return stream.read().rstrip("\r\n")
+    except FileNotFoundError:
+        raise InvalidInput("there is no such secret", where=str(path), fix="write it there, with mode 600") from None
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Keep a secret where only its owner can read it; an existing one is left alone."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
