@@ -108,7 +108,7 @@ class TestPatterns:
         assert not Pattern("/".join(["**", "a"] * 30 + ["b"])).matches("/".join(["a"] * 500))
         assert not Pattern("*" * 200 + "b").matches("a" * 1000)
 
-    @pytest.mark.parametrize("pattern", ["{n:[}", "x/{n:(}", "{n:*}"])
+    @pytest.mark.parametrize("pattern", ["{n:[}", "x/{n:(}", "{n:*}", "{n:[[a]]}"])
     def test_an_invalid_expression_is_refused_where_it_is_declared(self, pattern: str) -> None:
         with pytest.raises(InvalidInput, match="invalid expression in a path pattern"):
             Pattern(pattern)

@@ -20,6 +20,7 @@ nothing. Names hold no ``/``, ``=``, ``%`` or braces: declarations with such nam
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -83,20 +84,25 @@ def parse_manifest_key(uri: str) -> ManifestKey | None:
     lot = rest.pop(0) if rest else None
     generation = 1
     if values[0] == "replays" and rest:
-        text = rest.pop(0) or ""
-        generation = int(text) if text.isdigit() else 1
+        replay = rest.pop(0) or ""
+        if not (replay.isascii() and replay.isdigit()):
+            return None
+        generation = int(replay)
     state = rest[0] if rest and rest[0] != MANIFEST_FILE else None
     attempt = rest[1] if len(rest) > 2 and rest[1] != MANIFEST_FILE else None
     return ManifestKey(name, version, lot or None, state, generation, attempt)
 
 
 def _segments(text: str, roots: tuple[str, ...]) -> list[str] | None:
-    """The segments from the first one that is a tree's root, for a key, an absolute path or a full URI."""
+    """The segments from the one that is a tree's root on, for a key, an absolute path or a full URI.
+
+    A bucket or a folder above may be called as a tree is: the root is the one that ``name=`` or ``project=`` follows, if any.
+    """
     parts = unquote(text).replace("{/attempt*}", "").split("/")
-    for at, part in enumerate(parts):
-        if part in roots:
-            return parts[at:]
-    return None
+    found = [at for at, part in enumerate(parts) if part in roots]
+    named = (at for at in found if parts[at + 1 : at + 2] and parts[at + 1].startswith(("name=", "project=")))
+    at = next(named, found[0] if found else None)
+    return None if at is None else parts[at:]
 
 
 def _value(segment: str) -> str | None:
@@ -209,22 +215,21 @@ class ProtocolKey:
     """Digest of an arrival, role of a staged sink; else empty."""
 
 
+_PROTOCOL_KEY = re.compile(
+    r"lots/project=([^/]+)/version=([^/]+)/(arc|boundary)=([^/]+)/(?:role=([^/]+)/)?lot=([^/]+)/generation=([0-9]{4,})/"
+    r"(?:attempt=([0-9]{4,})/)?([a-z]+)(?:[/=]([^/]+))?\.json"
+)
+
+
 def parse_protocol_key(key: str) -> ProtocolKey | None:
     """The inverse of :class:`ArcKeys` and :class:`BoundaryKeys` for the protocol tree; None if the key is none of theirs."""
-    parts = key.split("/")
-    if len(parts) < 7 or parts[0] != "lots":
+    match = _PROTOCOL_KEY.fullmatch(key)
+    if match is None:
         return None
-    kind, _, owner = parts[3].partition("=")
-    role, rest = (parts[4][5:], parts[5:]) if parts[4].startswith("role=") else (None, parts[4:])
-    if kind not in ("arc", "boundary") or len(rest) < 3 or not rest[1].startswith("generation="):
-        return None
-    attempt = int(rest[2][8:]) if rest[2].startswith("attempt=") else None
-    tail = rest[3:] if attempt is not None else rest[2:]
-    if len(tail) == 2:
-        what, name = tail[0], tail[1].removesuffix(".json")
-    else:
-        what, _, name = tail[0].removesuffix(".json").partition("=")
-    return ProtocolKey(parts[1][8:], parts[2][8:], kind, owner, role, rest[0][4:], int(rest[1][11:]), attempt, what, name)
+    project, version, kind, owner, role, lot, generation, attempt, what, name = match.groups()
+    return ProtocolKey(
+        project, version, kind, owner, role, lot, int(generation), int(attempt) if attempt else None, what, name or ""
+    )
 
 
 @dataclass(frozen=True)
@@ -248,7 +253,8 @@ def parse_marker_key(text: str) -> MarkerKey | None:
     values = [_value(segment) for segment in segments]
     lot = values[4] if len(values) > 4 else None
     state = values[5].removesuffix(".arc") if len(values) > 5 and values[5] else None
-    return MarkerKey(values[1] or "", values[2] or "", values[3] or "", role, lot, state)
+    project, version, arc = values[1:4]
+    return MarkerKey(project, version, arc, role, lot, state) if project and version and arc else None
 
 
 def lot_of_key(key: str, prefix: str) -> str | None:

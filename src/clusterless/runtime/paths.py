@@ -12,6 +12,7 @@ are compiled once; a path costs one pass over its segments, however many ``**`` 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -116,8 +117,10 @@ def _never(_: str) -> bool:
 def _segment_test(text: str, ignore_case: bool) -> Test:
     flags = re.ASCII | re.DOTALL | (re.IGNORECASE if ignore_case else 0)  # ASCII: classes and case as in Java
     try:
-        return re.compile(_segment_regex(text), flags).fullmatch
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # [[ and the like: nested sets in Java, plain characters here
+            return re.compile(_segment_regex(text), flags).fullmatch
+    except (re.error, FutureWarning) as error:
         raise InvalidInput(f"invalid expression in a path pattern: {error}", where=text) from None
 
 
