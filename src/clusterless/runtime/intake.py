@@ -223,7 +223,9 @@ class Intake:
         found: dict[tuple[Lot, int], set[str]] = {}
         for entry in self.site.state.list(self.keys.lots, after):
             parsed = parse_protocol_key(entry.key)
-            if parsed is None or parsed.lot >= str(lot):
+            if parsed is None:
+                continue
+            if parsed.lot >= str(lot):
                 break
             found.setdefault((parse_lot(parsed.lot), parsed.generation), set()).add(parsed.what)
         limit = self.clock.now() - self.spec.grace

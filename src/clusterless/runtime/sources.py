@@ -124,7 +124,9 @@ class Sources:
         prefix = manifest_prefix(source.dataset.name, source.dataset.version, replays=replays)
         for entry in self.site.manifests.list(prefix, f"{prefix}lot={first}" if first is not None else ""):
             lot = lot_of_key(entry.key, prefix)
-            if lot is None or lot > str(last):
+            if lot is None:
+                continue
+            if lot > str(last):
                 return
             key = parse_manifest_key(entry.key)
             if key and key.state in PUBLISHED and exists(source, parse_lot(lot)):
