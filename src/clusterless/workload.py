@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Protocol
 from urllib.parse import quote
@@ -114,73 +115,77 @@ class StreamWriter(Protocol):
 
 
 class _Output(io.RawIOBase):
-    """A writer as a raw Python stream."""
+    """A writer as a raw Python stream. Once dropped, for whatever reason, it swallows what buffers above it still hold."""
 
-    def __init__(self, writer: StreamWriter, done: Callable[[], None]) -> None:
+    def __init__(self, writer: StreamWriter, ended: Callable[[bool], None]) -> None:
         self._writer = writer
-        self._done = done
-        self.aborted = False
+        self._ended = ended
+        self._size = 0
+        self.dropped = False
 
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any, /) -> int:
-        view = bytes(data)
-        self._writer.write(view)
-        return len(view)
+    def tell(self) -> int:
+        return self._size
 
-    def abort(self) -> None:
-        if not self.closed:
-            self.aborted = True
+    def write(self, data: Any, /) -> int:
+        size = len(data)
+        if not self.dropped:
+            try:
+                self._writer.write(bytes(data))
+            except BaseException:
+                self.drop()  # half a file must not become one when it is closed
+                raise
+            self._size += size
+        return size
+
+    def drop(self) -> None:
+        if not (self.dropped or self.closed):
+            self.dropped = True
             self._writer.abort()
-            super().close()
+            self._ended(False)
 
     def close(self) -> None:
         if self.closed:
             return
         super().close()
-        if not self.aborted:
+        if not self.dropped:
             self._writer.close()
-            self._done()
+            self._ended(True)
 
 
-class _Buffered(io.BufferedWriter):
+class _Binary(io.BufferedWriter):
     """Leaving a ``with`` block by an exception drops the file instead of publishing half of it."""
 
-    def __init__(self, raw: _Output) -> None:
-        super().__init__(raw, 1 << 16)
-        self.output = raw
+    def __init__(self, output: _Output) -> None:
+        super().__init__(output, 1 << 16)
+        self.output = output
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
-            self.output.abort()
-        else:
-            self.close()
-
-    def close(self) -> None:
-        if self.output.aborted:
-            with suppress(ValueError):
-                self.detach()
-            return
-        super().close()
+            self.output.drop()
+        self.close()
 
 
 class _Text(io.TextIOWrapper):
     """The same for text."""
 
-    def __init__(self, buffer: _Buffered, **options: Any) -> None:
-        super().__init__(buffer, **options)
-        self._binary = buffer
+    def __init__(self, binary: _Binary, **options: Any) -> None:
+        super().__init__(binary, **options)
+        self.output = binary.output
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
-            self._binary.output.abort()
-        else:
-            self.close()
+            self.output.drop()
+        self.close()
 
 
 class Sink:
-    """Where a run writes: names of its own, below this attempt. With several sinks, ``out["errors"]`` is one by role."""
+    """Where a run writes: names of its own, below this attempt. With several sinks, ``out["errors"]`` is one by role.
+
+    ``uri_for`` and ``write`` are told a path below the dataset: partitions, then ``folder`` (the attempt's own), then the name.
+    """
 
     def __init__(
         self,
@@ -188,12 +193,17 @@ class Sink:
         uri_for: Callable[[str], str],
         write: Callable[[str], StreamWriter],
         others: Mapping[str, Sink] | None = None,
+        folder: str = "",
     ) -> None:
         self.role = role
         self._uri_for = uri_for
         self._write = write
         self._others: Mapping[str, Sink] = others if others is not None else {role: self}
-        self._open: list[IO[Any]] = []
+        self._folder = folder
+        self._open: dict[str, _Binary | _Text] = {}
+        self._used: set[str] = set()
+        self._ended = ""
+        self._lock = Lock()
         self.written: list[str] = []
         """URIs of the finished files, in the order they were closed."""
 
@@ -204,63 +214,108 @@ class Sink:
             raise KeyError(f"this arc has no sink {role!r}; it has {', '.join(self._others)}") from None
 
     def uri(self, name: str, partition: Mapping[str, object] | None = None) -> str:
-        """The absolute URI that ``open`` with the same arguments would write."""
-        return self._uri_for(_relative(name, partition))
+        """The absolute URI of a name: for an engine that writes by itself. What lies there at the end is part of the result,
+        a single object or all objects below it.
+
+        The runtime sees no stream, so a failure halfway is the engine's to report: let it raise.
+        """
+        return self._uri_for(self._path(name, partition))
 
     def open(self, name: str, mode: str = "wb", *, partition: Mapping[str, object] | None = None, **text: Any) -> IO[Any]:
         """Begin a file: ``wb`` bytes, ``wt`` text. It becomes part of the result when it is closed.
 
         ``partition`` puts it below ``key=value`` folders, as Hive, DuckDB and Spark read them. A name is used once.
-        Raises ``ValueError`` for a name that would leave the sink.
+        Raises ``ValueError`` for a name that would leave the sink, was used, or comes after the end of the run.
         """
         if mode not in ("w", "wt", "wb"):
             raise ValueError(f"a sink is opened for writing: mode 'wb' or 'wt', not {mode!r}")
-        relative = _relative(name, partition)
-        uri = self._uri_for(relative)
-        raw = _Buffered(_Output(self._write(relative), lambda: self.written.append(uri)))
-        if mode == "wb":
-            self._open.append(raw)
-            return raw
-        text.setdefault("encoding", "utf-8")
-        text.setdefault("newline", "\n")
-        stream = _Text(raw, **text)
-        self._open.append(stream)
+        path = self._path(name, partition)
+        self._take(path)
+        try:
+            binary = _Binary(_Output(self._write(path), lambda whole: self._leave(path, whole)))
+        except BaseException:
+            self._used.discard(path)
+            raise
+        stream: _Binary | _Text = binary
+        if mode != "wb":
+            stream = _Text(binary, **{"encoding": "utf-8", "newline": "\n", **text})
+        self._open[path] = stream
         return stream
 
     def finish(self) -> None:
         """Close what the handler left open; called by the runtime once the handler has returned."""
-        for stream in self._open:
+        self._end("the run has ended")
+        for stream in list(self._open.values()):
             stream.close()
 
     def abandon(self) -> None:
         """Drop what the handler left open; called by the runtime once the handler has failed."""
-        for stream in self._open:
-            binary = stream._binary if isinstance(stream, _Text) else stream
-            if isinstance(binary, _Buffered):
-                binary.output.abort()
+        self._end("the run was given up")
+        for stream in list(self._open.values()):
+            stream.output.drop()
+
+    def _path(self, name: str, partition: Mapping[str, object] | None) -> str:
+        return f"{partition_path(partition or {})}{self._folder}{checked_name(name)}"
+
+    def _take(self, path: str) -> None:
+        with self._lock:
+            if self._ended:
+                raise ValueError(f"{path!r} cannot be written: {self._ended}")
+            if path in self._used:
+                raise ValueError(f"{path!r} was written already: a name is used once")
+            self._used.add(path)
+
+    def _leave(self, path: str, whole: bool) -> None:
+        self._open.pop(path, None)
+        if whole:
+            self.written.append(self._uri_for(path))
+        else:
+            self._used.discard(path)
+
+    def _end(self, why: str) -> None:
+        with self._lock:
+            self._ended = why
 
 
-def _relative(name: str, partition: Mapping[str, object] | None) -> str:
-    folders = [f"{key}={quote(str(value), safe=' ')}" for key, value in (partition or {}).items()]
-    path = "/".join([*folders, name])
-    if not name or name.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path:
-        raise ValueError(f"{path!r} is not a name below the sink: no empty, '.' or '..' parts, no leading '/'")
-    return path
+def checked_name(name: str) -> str:
+    """``name`` itself, if it lies below the folder it is meant for."""
+    if name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise ValueError(f"{name!r} is not a name below the sink: no empty, '.' or '..' parts, no leading '/'")
+    return name
 
 
-_SECRETS: list[Callable[[str], str]] = []
+def partition_path(partition: Mapping[str, object]) -> str:
+    """``key=value/`` folders. A value is escaped as in a URI; none, and an empty one, get the name that Hive has for it."""
+    for key in partition:
+        if not key or any(char in key for char in "/=%\0"):
+            raise ValueError(f"{key!r} is not the name of a partition: no '/', '=' or '%'")
+    values = {key: "" if value is None else str(value) for key, value in partition.items()}
+    return "".join(f"{key}={quote(value, safe=' ') or '__HIVE_DEFAULT_PARTITION__'}/" for key, value in values.items())
+
+
+_SECRETS: ContextVar[Callable[[str], str] | None] = ContextVar("clusterless secrets", default=None)
 
 
 def secret(name: str) -> str:
     """The value of a declared secret: from a file only its owner can read locally, from the cloud's secret store elsewhere.
 
-    Raises ``LookupError`` for a secret the arc does not declare, and outside a run.
+    Known in the thread that runs the handler, so that arcs running side by side see only their own; a thread that the handler
+    starts itself is handed the value. Raises ``LookupError`` for a secret the arc does not declare, and outside a run.
     """
-    if not _SECRETS:
-        raise LookupError(f"secret({name!r}) is only known while a workload runs")
-    return _SECRETS[-1](name)
+    lookup = _SECRETS.get()
+    if lookup is None:
+        raise LookupError(f"secret({name!r}) is only known while a workload runs, in the thread that runs it")
+    return lookup(name)
 
 
-def provide_secrets(lookup: Callable[[str], str]) -> None:
-    """Set, once a process, where :func:`secret` looks; called by the runtime."""
-    _SECRETS[:] = [lookup]
+class provide_secrets:  # noqa: N801 - used like a function
+    """Set where :func:`secret` looks in this context; as a ``with`` block, until it is left. Called by the runtime and tests."""
+
+    def __init__(self, lookup: Callable[[str], str]) -> None:
+        self._token = _SECRETS.set(lookup)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        _SECRETS.reset(self._token)
