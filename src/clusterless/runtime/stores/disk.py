@@ -29,9 +29,12 @@ FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 CHUNK = 1 << 20
 BUFFER = 1 << 17
+LONGEST = 255
+"""Bytes of a file name. Checked before the disk does, which tells only of the first segment it finds missing."""
 
 _NO_LINKS = "this file system has no hard links, which are what makes a create atomic"
 _ELSEWHERE = "use a folder on a local disk (ext4, XFS, Btrfs, APFS, …)"
+TOO_LONG = (f"a segment of the key is longer than a file name may be ({LONGEST} bytes)", "shorten the name")
 _UNSUITABLE: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left on the disk", "free space, then run again: nothing half written was left behind"),
     errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota, then run again"),
@@ -41,7 +44,7 @@ _UNSUITABLE: dict[int, tuple[str, str]] = {
     errno.EOPNOTSUPP: (_NO_LINKS, _ELSEWHERE),
     errno.ENOSYS: (_NO_LINKS, _ELSEWHERE),
     errno.EXDEV: ("a folder below the root lies on another file system", "keep a whole bucket on one file system"),
-    errno.ENAMETOOLONG: ("a segment of the key is longer than a file name may be (255 bytes)", "shorten the name"),
+    errno.ENAMETOOLONG: TOO_LONG,
     errno.EILSEQ: ("the file system does not take a name with these characters", "rename it"),
     errno.ENOTDIR: ("a folder holds either the object 'x' or objects 'x/…', not both", "rename one of them"),
     errno.EISDIR: ("a folder holds either the object 'x' or objects 'x/…', not both", "rename one of them"),
@@ -80,11 +83,14 @@ class Root:
     def open(self, path: str, flags: int = READ) -> int:
         """A descriptor of ``path``, which really lies beneath the root, whatever links led there."""
         descriptor = os.open(path, flags)
-        real = _whereabouts(descriptor, path)
-        if real == path or real.startswith(self.beneath):
+        if self.holds(_whereabouts(descriptor, path)):
             return descriptor
         os.close(descriptor)
         raise leaves(path)
+
+    def holds(self, real: str) -> bool:
+        """Whether a path without links is the root or lies beneath it."""
+        return real.startswith(self.beneath) or real == self.path
 
     def open_folder(self, path: str) -> tuple[int, list[str]]:
         """A descriptor of the folder ``path``, made if it is missing, and the folders that got a new folder in them."""
@@ -176,7 +182,8 @@ class Scratch:
         try:
             for chunk in chunks(body):
                 write_all(descriptor, chunk)
-            self.secure(descriptor)
+            if body:  # an empty file cannot be half written
+                self.secure(descriptor)
         except BaseException:
             self.discard(path)
             raise

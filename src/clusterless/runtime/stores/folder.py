@@ -24,6 +24,8 @@ from clusterless.runtime.stores.disk import (
     CHUNK,
     FOLDER,
     HIDDEN,
+    LONGEST,
+    TOO_LONG,
     FileBody,
     Root,
     Scratch,
@@ -141,6 +143,8 @@ class FolderStore:
         check_key(key)
         if key.startswith(HIDDEN) and key.partition("/")[0] == HIDDEN:
             raise StoreUnsuitable(f"{HIDDEN!r} is the store's own folder", where=key, fix="use another name")
+        if len(key) > LONGEST // 4 and max(map(len, key.encode().split(b"/"))) > LONGEST:
+            raise StoreUnsuitable(TOO_LONG[0], where=key, fix=TOO_LONG[1])
         return self._root.beneath + key
 
     def probe(self) -> Disk:

@@ -7,7 +7,7 @@ after a lost reply and then report "exists" for our own object; here a create is
 What each cloud answers differs, and obstore's exceptions do not tell all of it:
 
 * "exists" is 412 on S3 and GCS, 409 on Blob; S3's 409 means "two at once, try again". obstore says AlreadyExists to all three.
-* a 403 is PermissionDenied on get and put, but a GenericError on a listing.
+* a 403 is PermissionDenied on get and put, but a GenericError on a listing, and on a deletion a line in a 200.
 * a missing bucket is 404 too: not absence, so the answer's text is looked at.
 * list prefixes are whole segments (``p/lot=2023`` would ask for ``p/lot=2023/``): the parent is listed, from just below on.
 * a listing may show an etag without the quotes that a head shows, and times in milliseconds where a head has seconds.
@@ -47,7 +47,7 @@ SINGLE_PUT = 64 << 20
 """Up to this many bytes a stream is created by one conditional request, which obstore holds in memory while it is sent."""
 _PAGE = 1000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
-_STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_REFUSED = re.compile(r"non-2xx status code: 40[13]|\(code: AccessDenied\)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _TROUBLE = (BaseError, OSError, ValueError, NotImplementedError)
@@ -116,12 +116,13 @@ class ObjectStore:
         return Spool(checked(key), self._finish)
 
     def copy(self, key: str, source: Store, source_key: str) -> int | None:
+        checked(key)
         if isinstance(source, ObjectStore) and source._client is self._client:
             return self._copy_within(key, source_key)
         stream = source.open(source_key)
         if stream is None:
             return None
-        writer = Spool(checked(key), self._finish)
+        writer = Spool(key, self._finish)
         size = 0
         with stream:
             try:
@@ -176,7 +177,6 @@ class ObjectStore:
 
     def _copy(self, key: str, source_key: str) -> bool | None:
         """A copy made by the storage. S3 has no conditional one: there the key is looked for first, as for a big stream."""
-        checked(key)
         try:
             return _answer(key, lambda: self._client.copy(source_key, key, overwrite=False))
         except StoreUnsuitable:
@@ -272,8 +272,7 @@ def trouble(error: Exception, where: str) -> StoreError:
     if (code := _CODE.search(text)) and code[1] in _UNSUITABLE:
         what, fix = _UNSUITABLE[code[1]]
         return StoreUnsuitable(what, where=where, fix=fix)
-    status = _STATUS.search(text)
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or (status and status[1] in ("401", "403")):
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or _REFUSED.search(text):
         return StoreDenied("the storage refuses access", where=where, fix="grant the missing permission")
     if number := _OS_ERROR.search(text):
         return explain(OSError(int(number[1]), os.strerror(int(number[1]))), where)

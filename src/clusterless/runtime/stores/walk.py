@@ -71,7 +71,7 @@ def _fields(entry: Entry) -> tuple[str, int, float, str]:
 def walk(root: Root, prefix: str, after: str, refuse: Refuse) -> Iterator[Entry]:
     """Entries below ``root`` that start with ``prefix`` and come after ``after``."""
     base = prefix[: prefix.rfind("/") + 1]
-    if not (os.path.realpath(root.beneath + base) + "/").startswith(root.beneath):
+    if not root.holds(os.path.realpath(root.beneath + base)):
         raise leaves(base)
     scan = _Scan(root, refuse)
     names = scan.names(base)
@@ -102,13 +102,14 @@ class _Scan:
         """What is in a folder, last first (to be popped), folders with a slash; nothing if there is no such folder."""
         names: list[str] = []
         try:
-            for item in os.scandir(self._root.beneath + folder):
-                if item.is_file(follow_symlinks=False):
-                    names.append(item.name)
-                elif item.is_dir(follow_symlinks=False):
-                    names.append(item.name + "/")
-                elif item.is_symlink():
-                    names.append(self._link(folder + item.name))
+            with os.scandir(self._root.beneath + folder) as items:
+                for item in items:
+                    if item.is_file(follow_symlinks=False):
+                        names.append(item.name)
+                    elif item.is_dir(follow_symlinks=False):
+                        names.append(item.name + "/")
+                    elif item.is_symlink():
+                        names.append(self._link(folder + item.name))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -138,7 +139,7 @@ class _Scan:
         """The name under which a link is listed; empty if it points to nothing, or is refused."""
         path = self._root.beneath + key
         real = os.path.realpath(path)
-        if not real.startswith(self._root.beneath):
+        if not self._root.holds(real):
             self._refuse(leaves(key))
             return ""
         name = key.rpartition("/")[2]
