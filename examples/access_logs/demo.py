@@ -1,0 +1,183 @@
+"""Replay a real web server's log through the pipeline, look at what came out, and check all of it against the raw log.
+
+Run as ``python examples/access_logs/demo.py``; ``--help`` tells the options. Exits 1 if anything is not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from checks import STATES, Count, counts, problems
+from clusterless.model.compile import compile_pipeline
+from clusterless.providers.local import LocalRunner, ReplayClock
+from clusterless.providers.local.place import PRIVATE, write_secret
+from clusterless.runtime.errors import ClusterlessError
+from clusterless.runtime.lots import lot_range, parse_unit
+from expected import Expected, expect
+from lake import Lake
+from pipeline import pipeline
+from questions import QUESTIONS, answer
+from uploads import HOUR, first_hour, last_hour, read_log, uploads
+
+HERE = Path(__file__).resolve().parent
+DAY = 86_400
+SETTLED = 300
+"""Seconds after a day's end by which its roll-up is surely done, its grace included."""
+SHOWN = 10
+"""Findings printed; a lake that is wrong in one way is often wrong in a thousand places."""
+
+
+def main() -> int:
+    options = arguments()
+    console = Console()
+    lines = read_log(hours=options.hours)
+    lake = Lake(pipeline, options.lake)
+    done = True
+    try:
+        if not options.check_only:
+            fresh(options.lake)
+            done = replay(lake, lines, console)
+        return report(lake, lines, console) if done else 1
+    except ClusterlessError as error:
+        console.print(f"[red]The demo stopped:[/] {error}", highlight=False)
+        return 1
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Replay a real web server's log through the pipeline and check the result.")
+    parser.add_argument("--lake", type=Path, default=HERE / "lake", help="folder to run in; an earlier lake there is removed")
+    parser.add_argument("--hours", type=int, help="replay the first hours of the log only")
+    parser.add_argument("--check-only", action="store_true", help="run nothing, check the lake that is there")
+    return parser.parse_args()
+
+
+def fresh(lake: Path) -> None:
+    """An empty folder with a secret of its own. Only a lake is ever removed."""
+    if lake.exists() and any(lake.iterdir()):
+        if not (lake / PRIVATE).is_dir():
+            sys.exit(f"{lake} holds something that is no lake; name another folder with --lake")
+        shutil.rmtree(lake)
+    write_secret(lake / PRIVATE / "secrets" / "address-key", secrets.token_hex(32))
+
+
+def replay(lake: Lake, lines: list[bytes], console: Console) -> bool:
+    """Drop the files in the order and on the clock of the log; then let its last day end, so that the roll-up closes."""
+    files = uploads(lines)
+    start, end = first_hour(lines), last_hour(lines)
+    day_ends = -(-end // DAY) * DAY
+    began = time.monotonic()
+    spec = compile_pipeline(pipeline, folder=HERE)
+    with LocalRunner(spec, root=lake.root, clock=ReplayClock(start), workers=2) as runner, progress_bar(console) as bar:
+        task = bar.add_task("", total=day_ends - start, lots=0)
+        runner.on_announcement(lambda _: bar.update(task, lots=bar.tasks[task].fields["lots"] + 1))
+        for file in files:
+            runner.advance(file.modified)
+            runner.drop(file.key, file.data, modified=file.modified)
+            bar.update(task, completed=file.modified - start)
+        runner.advance(day_ends + SETTLED)
+        outcome = runner.drain()
+        bar.update(task, completed=day_ends - start)
+    seconds = time.monotonic() - began
+    console.print(
+        f"{len(lines):,} lines in {len(files):,} files, {(end - start) / HOUR:.0f} hours replayed in {seconds:.1f} s:"
+        f" {(end - start) / seconds:,.0f} times as fast as they went by.\n",
+        highlight=False,
+    )
+    for failure in (*outcome.failures, *(f"{it.uri}: {it.error}" for it in outcome.rejected)):
+        console.print(f"[red]failed:[/] {failure}", highlight=False)
+    return outcome.ok
+
+
+def progress_bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("replaying"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[lots]:,} lots"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def report(lake: Lake, lines: list[bytes], console: Console) -> int:
+    """Show the lots and the answers, check everything, say where to look further."""
+    expected = expect(lines)
+    counted = counts(lake, expected, lots_of(lines))
+    console.print(lots_table(counted, lines))
+    wrong = [*answers(lake, expected, console), *problems(lake, expected, counted)]
+    for problem in wrong[:SHOWN]:
+        console.print(f"[red]wrong:[/] {escape(problem)}", highlight=False, soft_wrap=True)
+    if wrong:
+        console.print(f"[red]{len(wrong)} findings[/] in {lake.root}", highlight=False, soft_wrap=True)
+        return 1
+    console.print(
+        "Checked against a plain pass over the raw log: every lot, every row, no client address anywhere.", highlight=False
+    )
+    console.print(further(lake, expected), highlight=False, soft_wrap=True)
+    return 0
+
+
+def lots_of(lines: list[bytes]) -> list[str]:
+    """Ids of all lots that the log's hours hold."""
+    unit = parse_unit("5m")
+    return [str(lot) for lot in lot_range(unit.lot_at(first_hour(lines)), unit.lot_at(last_hour(lines)))]
+
+
+def lots_table(counted: list[Count], lines: list[bytes]) -> Table:
+    hours = (last_hour(lines) - first_hour(lines)) // HOUR
+    table = Table("dataset", title=f"Lots of {hours} hours, 5 minutes each", title_justify="left")
+    for state in STATES:
+        table.add_column(state, justify="right")
+    for count in counted:
+        table.add_row(count.dataset.name, *(f"{count.found[state]:,}" for state in STATES))
+    return table
+
+
+def answers(lake: Lake, expected: Expected, console: Console) -> Iterator[str]:
+    """Print each question with its answer; yield those that the raw log answers otherwise."""
+    for question in QUESTIONS:
+        try:
+            rows = answer(lake, question)
+        except ValueError as error:
+            yield f"no answer to {question.text!r}: {error}"
+            continue
+        table = Table(*question.columns, title=question.text, title_justify="left")
+        for row in rows:
+            table.add_row(*map(shown, row))
+        console.print(table)
+        if rows != question.expected(expected):
+            yield f"the answer to {question.text!r} should be {question.expected(expected)}"
+
+
+def shown(value: object) -> str:
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def further(lake: Lake, expected: Expected) -> str:
+    """Commands to look further, as they are typed in the current folder."""
+    cls, module = (os.path.relpath(path) for path in (Path(sys.executable).parent / "cls", HERE / "pipeline.py"))
+    lot = max(expected.errors, default=min(expected.lines))
+    commands = (
+        f"{cls} datasets status -p {module}",
+        f"{cls} arcs status -p {module}",
+        f"{cls} why summary {lot} -p {module}",
+        f"{cls} plan -p {module}",
+    )
+    there = "" if lake.root == HERE / "lake" else f" (they look at {HERE / 'lake'}; this lake is {lake.root})"
+    return "\n".join([f"To look further{there}:", *(f"  {command}" for command in commands)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
