@@ -19,7 +19,7 @@ empty if nothing arrived. Absence is never decided upon in any other way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -52,6 +52,10 @@ from clusterless.runtime.work import NOTHING, Execute, PartialResult, Produced, 
 
 INLINE = 512
 """Manifests of at most so many URIs lie in the commit; longer ones are staged beside the claim."""
+
+
+REMEMBERED = 4096
+"""Runs a process remembers as handled."""
 
 
 class Ending(Enum):
@@ -110,6 +114,8 @@ class ArcRunner:
     guard: Callable[[Run], AbstractContextManager[None]] = lambda run: nullcontext()
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     sources: Sources = field(init=False)
+    _handled: dict[Run, None] = field(init=False, default_factory=dict)
+    """Runs that this process has done or has in hand: saves looking behind what nobody needs to look at."""
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.spec, self.site)
@@ -126,7 +132,10 @@ class ArcRunner:
                 results += self._in_order(role, lot, delivery)
                 runs = [run for run in runs if note.generation > 1 and all(result.done for result in results)]
             for run in runs:
-                results.append(self._advance(run, delivery, Member(role, lot), note))
+                with self._in_hand(run):
+                    results.append(self._advance(run, delivery, Member(role, lot), note))
+                    if not results[-1].done:
+                        self._handled.pop(run, None)
             if runs and not self.spec.ordered:
                 results += self.look_behind(role, lot, delivery)
         return results
@@ -335,15 +344,16 @@ class ArcRunner:
             return []
 
     def _behind(self, role: str, lot: Lot) -> Iterator[Run]:
-        """Runs before ``lot`` with an announced member and no marker, back to the newest marker. One listing if that is the
-        lot before, two otherwise; further ones only when a whole page of lots holds no marker."""
+        """Runs before ``lot`` with an announced member and no marker, back to the newest marker. No listing if that is the
+        lot before, two otherwise; a third only when a whole page of lots holds no marker."""
         source = self.spec.sources[role]
-        keys = self._keys(Run(lot, role if self.spec.policy.kind == "any" else None))
+        before = Run(self._run_before(lot, source.cadence), role if self.spec.policy.kind == "any" else None)
+        if self._is_handled(before):
+            return
+        keys = self._keys(before)
         start = parse_lot(self.spec.start) if self.spec.start else None
         near = lot.shift(-NEAR) if start is None or start < lot.shift(-NEAR) else start
         newest = self._newest_marker(keys, near, lot)
-        if newest == self._run_before(lot, source.cadence):
-            return
         first = newest or start
         waiting = [parse_lot(key.lot or "") for key in self.sources.between(source, first, lot)]
         if waiting and newest is None and near != start:
@@ -354,6 +364,26 @@ class ArcRunner:
                 if run.lot < lot and (newest is None or run.lot > newest) and run not in seen:
                     seen.add(run)
                     yield run
+
+    @contextmanager
+    def _in_hand(self, run: Run) -> Iterator[None]:
+        self._handled[run] = None
+        try:
+            yield
+        except BaseException:
+            self._handled.pop(run, None)
+            raise
+        while len(self._handled) > REMEMBERED:
+            self._handled.pop(next(iter(self._handled)), None)
+
+    def _is_handled(self, run: Run) -> bool:
+        """Whether nobody needs to look at a run: before the arc's start, in this process' hands, or its marker stands."""
+        if run in self._handled or (self.spec.start is not None and run.lot < parse_lot(self.spec.start)):
+            return True
+        if self.site.state.head(self._keys(run).marker(run.lot)) is None:
+            return False
+        self._handled[run] = None
+        return True
 
     def _run_before(self, lot: Lot, cadence: int) -> Lot:
         step = self.spec.policy.slide if self.spec.policy.kind == "window" else cadence

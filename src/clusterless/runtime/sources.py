@@ -53,6 +53,7 @@ class Sources:
     def __init__(self, spec: ArcSpec, site: Site) -> None:
         self.spec = spec
         self.site = site
+        self._missing: dict[Run, Member] = {}
 
     def look(
         self, run: Run, announced: Member | None, hint: str = "complete", generation: int = 1
@@ -63,7 +64,7 @@ class Sources:
         ready would otherwise never be read.
         """
         if self.spec.policy.kind == "window":
-            return self._listed(run)
+            return self._still_waiting(run, announced) or self._listed(run)
         found: dict[Member, Reading | None] = {}
         for member in members(self.spec, run):
             if member == announced and generation == 1:
@@ -102,6 +103,13 @@ class Sources:
                 newest = key
         return None if newest is None else Reading(member, newest)
 
+    def _still_waiting(self, run: Run, announced: Member | None) -> dict[Member, Reading | None] | None:
+        """A window is announced a member at a time. While the one that was missing last time still is, nothing need be listed."""
+        missing = self._missing.get(run)
+        if announced is None or missing is None or missing == announced or self.probe(missing, 1) is not None:
+            return None
+        return {announced: self.probe(announced, 1), missing: None}
+
     def _listed(self, run: Run) -> dict[Member, Reading | None]:
         wanted = members(self.spec, run)
         found: dict[Member, Reading | None] = dict.fromkeys(wanted)
@@ -117,6 +125,11 @@ class Sources:
                         found[member] = Reading(member, key)
                 if not all(found[Member(role, lot)] for lot in lots):
                     break
+        absent = [member for member in wanted if found[member] is None]
+        if absent:
+            self._missing[run] = absent[-1]
+        else:
+            self._missing.pop(run, None)
         return {member: found[member] for member in wanted}
 
     def between(self, source: SourceSpec, first: Lot | None, last: Lot, *, replays: bool = False) -> Iterator[ManifestKey]:
