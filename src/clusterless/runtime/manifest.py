@@ -123,17 +123,20 @@ class ManifestReader:
         return _head(fields, self._where)
 
     def uris(self) -> Iterator[str]:
-        """The URIs in their order, one by one."""
+        """The URIs in their order, one by one. Where the other fields come first, as in ours, they are known from then on."""
         found = False
+        fields: dict[str, Any] = {}
         with self._open() as stream:
             scanner = Scanner(stream, self._where)
             for name in scanner.members():
                 if name != "uris" or scanner.peek() != "[":
-                    scanner.skip()
+                    _take(scanner, name, fields)
                     continue
                 if found:
                     raise CorruptObject("the manifest lists its uris twice", where=self._where)
                 found = True
+                if fields.keys() == _FIELDS:
+                    vars(self)["head"] = _head(fields, self._where)  # saves a second pass for it
                 yield from _uris(scanner, self._where)
             scanner.end()
         if not found and self.head.state is not ManifestState.EMPTY:
