@@ -7,11 +7,11 @@ and forgot it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from clusterless.model.base import Model, Text, declaring, given
+from clusterless.model.base import InTemplate, Model, Text, declaring, given
 from clusterless.model.components import Arc, Running
 from clusterless.model.dataset import Dataset, Source
 from clusterless.model.runtime_props import ArcProps, BatchProps
@@ -39,7 +39,7 @@ class BatchExecArc(Arc):
     """A container that AWS Batch runs."""
 
     type: Literal["aws:core:batchExecArc"] = "aws:core:batchExecArc"
-    workload: BatchExecWorkload = Field(json_schema_extra={"needed": False})
+    workload: Annotated[BatchExecWorkload, InTemplate(False)]
 
     @declaring
     def __init__(

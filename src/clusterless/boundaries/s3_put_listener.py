@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from clusterless.model.base import Model, declaring, given, refused
-from clusterless.model.components import NEEDED, Boundary, Intake
+from clusterless.model.base import InTemplate, Model, declaring, given, refused
+from clusterless.model.components import Boundary, Intake
 from clusterless.model.dataset import Dataset
 from clusterless.model.filters import PathFilter
 from clusterless.model.problems import nearest
@@ -50,7 +50,7 @@ class S3PutListenerBoundary(Boundary):
 
     type: Literal["aws:core:s3PutListenerBoundary"] = "aws:core:s3PutListenerBoundary"
     lot_unit: Annotated[str, AfterValidator(_unit)]
-    event_arrival: Literal["infrequent", "frequent"] = Field(default="infrequent", json_schema_extra=NEEDED)
+    event_arrival: Annotated[Literal["infrequent", "frequent"], InTemplate()] = "infrequent"
     runtime_props: ListenerProps = Field(default_factory=ListenerProps)
     infrequent: Infrequent = Field(default_factory=Infrequent)
     frequent: Frequent = Field(default_factory=Frequent)

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from clusterless.model.problems import ProjectErrors, from_validation
+from clusterless.model.problems import ProjectErrors, from_validation, shown
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import parse_lot, parse_unit
 
@@ -58,6 +68,13 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=not defaults)
 
 
+@dataclass(frozen=True)
+class InTemplate:
+    """Marks a field that has a default and yet belongs into a minimal template; or, with ``False``, the opposite."""
+
+    minimal: bool = True
+
+
 def given(**fields: Any) -> dict[str, Any]:
     """The arguments that were given: those that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
@@ -71,7 +88,7 @@ def refused(what: str, fix: str = "") -> PydanticCustomError:
 def _name(value: str) -> str:
     if not re.fullmatch(NAME, value):
         raise refused(
-            f"{value!r} cannot be a name: names and versions lie in keys, between '/' and '='",
+            f"{shown(value)} cannot be a name: names and versions lie in keys, between '/' and '='",
             "use 1 to 128 ASCII letters, digits, '.', '_' and '-', beginning with a letter or digit",
         )
     return value
@@ -113,7 +130,7 @@ def seconds(value: float | str) -> float:
 def _duration(value: object) -> object:
     fix = "give seconds, or text such as 90s, 15m, 1h, 1d"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise refused(f"found {value!r}, expected a duration", fix)
+        raise refused(f"found {shown(value)}, expected a duration", fix)
     try:
         length = seconds(value)
     except InvalidInput as error:
@@ -134,6 +151,7 @@ Start = Annotated[str, AfterValidator(cast("Callable[[str], str]", _checked(_sta
 Duration = Annotated[
     float | str,
     PlainValidator(_duration),
+    PlainSerializer(lambda value: value, return_type=Any),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}]}),
 ]
 """A length of time: seconds, or ``90s``, ``15m``, ``1h``, ``1d``."""

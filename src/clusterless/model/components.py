@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clusterless.model.base import Model, Name, declaring, given
+from clusterless.model.base import InTemplate, Model, Name, declaring, given
 from clusterless.model.dataset import Dataset, Located, Source, as_source, by_role
 from clusterless.runtime.spec import FilterSpec, PolicySpec
 
 Sort = Literal["resources", "activities", "boundaries", "arcs"]
-NEEDED: dict[str, Any] = {"needed": True}
-"""Marks a field that has a default and yet belongs into a minimal template; ``False`` the opposite."""
 
 
 class Component(Model):
@@ -112,9 +110,9 @@ class Arc(Component):
     """Reads datasets and writes datasets, lot by lot."""
 
     sort: ClassVar[Sort] = "arcs"
-    sources: dict[Name, Source] = Field(default_factory=dict, json_schema_extra=NEEDED)
+    sources: Annotated[dict[Name, Source], InTemplate()] = Field(default_factory=dict)
     """What it reads, by role."""
-    sinks: dict[Name, Located] = Field(default_factory=dict, json_schema_extra=NEEDED)
+    sinks: Annotated[dict[Name, Located], InTemplate()] = Field(default_factory=dict)
     """What it writes, by role."""
 
     @declaring

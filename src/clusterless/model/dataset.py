@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from clusterless.model.base import Model, Name, Text, declaring, given, refused
+from clusterless.model.base import InTemplate, Model, Name, Text, declaring, given, refused
 from clusterless.runtime.errors import InvalidInput
 
 
@@ -20,7 +20,7 @@ class Dataset(Model):
 
     name: Name
     version: Name
-    path: Annotated[Text | None, Field(alias="pathURI", json_schema_extra={"needed": True})] = None
+    path: Annotated[Text | None, Field(alias="pathURI"), InTemplate()] = None
     """Where its data lies: below the placement's root on ``local`` (``logs/raw/``), else a URI (``s3://bucket/logs/raw/``)."""
 
     @declaring

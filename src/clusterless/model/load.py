@@ -16,6 +16,7 @@ from traceback import extract_tb
 from types import ModuleType
 
 from clusterless.model.pipeline import Pipeline
+from clusterless.model.problems import ProjectErrors, at
 from clusterless.model.reading import parse_project, read_text
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
@@ -99,13 +100,15 @@ def _told(error: BaseException, file: Path, path: Path) -> InvalidInput:
     """A mistake in a user's file in one line: the user's own line, not ours."""
     line = _line(error, path)
     where = f"{file}:{line}" if line else str(file)
+    if isinstance(error, ProjectErrors):
+        return ProjectErrors(at(where, error.problems))
     if isinstance(error, ClusterlessError):
         return InvalidInput(str(error), where=where)
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return InvalidInput(f"not Python: {error.msg}", where=where)
     if isinstance(error, SystemExit):
         return InvalidInput(
-            f"ends the program (exit {error.code})", where=where, fix="a pipeline is importable without side effects"
+            f"ends the program with exit code {error.code}", where=where, fix="a pipeline is importable without side effects"
         )
     return InvalidInput(f"raises {type(error).__name__}: {error}", where=where)
 

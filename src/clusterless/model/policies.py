@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from clusterless.model.base import Model, Name, declaring, given
+from clusterless.model.base import Model, Name, declaring, given, refused
+from clusterless.model.problems import shown
 from clusterless.runtime.spec import PolicySpec
 
 
@@ -56,10 +57,16 @@ def _branch(value: object) -> str:
     return f"tag:{kind}" if kind in ("latest", "window") else "tag:word"
 
 
+def _word(value: object) -> object:
+    if value not in ("all", "any"):
+        fix = 'use "all", "any", {"kind": "latest", "driver": ROLE} or {"kind": "window", "size": LOTS}'
+        raise refused(f"{shown(value)} is no policy", fix)
+    return value
+
+
+Word = Annotated[Literal["all", "any"], PlainValidator(_word), WithJsonSchema({"enum": ["all", "any"]})]
 Policy: TypeAlias = Annotated[
-    Annotated[Literal["all", "any"], Tag("tag:word")]
-    | Annotated[Latest, Tag("tag:latest")]
-    | Annotated[Window, Tag("tag:window")],
+    Annotated[Word, Tag("tag:word")] | Annotated[Latest, Tag("tag:latest")] | Annotated[Window, Tag("tag:window")],
     Discriminator(_branch),
 ]
 

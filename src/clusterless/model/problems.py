@@ -100,22 +100,31 @@ def _is_tag(part: int | str) -> bool:
 
 
 def _words(details: ErrorDetails, fields: Callable[[], list[str]]) -> tuple[str, str]:
-    kind, found, context = details["type"], details["input"], details.get("ctx", {})
+    """What is wrong and what to do, in words of ours."""
+    found, context = shown(details["input"]), details.get("ctx", {})
     last = str(details["loc"][-1]) if details["loc"] else ""
-    match kind:
-        case "missing":
-            return f"'{last}' is missing", "add it"
-        case "extra_forbidden":
-            return f"unknown field '{last}'", nearest(last, fields())
-        case "literal_error":
-            choices = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-            return f"found {shown(found)}, expected {context['expected']}", nearest(str(found), choices)
+    what, fix = f"found {found}; it {details['msg'].removeprefix('Input ')}", ""
+    match details["type"]:
         case "refused":
-            return context["what"], context["fix"]
-        case "is_instance_of" | "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            return f"found {shown(found)}, expected {'an object' if kind != 'is_instance_of' else context['class']}", ""
-        case _:
-            return f"found {shown(found)}; it {details['msg'].removeprefix('Input ')}", ""
+            what, fix = context["what"], context["fix"]
+        case "missing":
+            what, fix = f"'{last}' is missing", "add it"
+        case "extra_forbidden":
+            what, fix = f"unknown field '{last}'", nearest(last, fields())
+        case "literal_error":
+            what, fix = f"found {found}, expected {context['expected']}", _choice(str(details["input"]), context["expected"])
+        case "too_short":
+            what, fix = f"found {found}, which is too short", f"give at least {context['min_length']}"
+        case "is_instance_of":
+            what = f"found {found}, expected {context['class']}"
+        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
+            what = f"found {found}, expected an object"
+    return what, fix
+
+
+def _choice(found: str, expected: str) -> str:
+    hint = nearest(found, expected.replace(" or ", ", ").replace("'", "").split(", "))
+    return hint if hint.startswith("did") else ""
 
 
 def _fields(model: type[BaseModel], loc: Loc, names: bool) -> list[str]:

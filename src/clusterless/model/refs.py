@@ -26,17 +26,22 @@ class Ref:
 
     provider: str
     qualifier: str
-    scope: str
+    scope: str | Label
+    """Texts are read as labels; a label is taken as it is, such as one with a fixed part."""
     scope_version: str
-    namespace: str
-    type: str
-    name: str
+    namespace: str | Label
+    type: str | Label
+    name: str | Label
     stage: str | None = None
 
     def __str__(self) -> str:
-        label = Label.of("ref").then(self.provider).then(self.qualifier).fixed(self.stage.lower() if self.stage else None)
-        label = label.then(self.scope).fixed(self.scope_version).then(self.namespace).then(self.type).then(self.name)
-        return label.colon_path()
+        stage = [self.stage.lower()] if self.stage else []
+        rest = [_hyphen(self.namespace), _hyphen(self.type), _hyphen(self.name)]
+        return ":".join(["ref", self.provider, self.qualifier, *stage, _hyphen(self.scope), self.scope_version, *rest])
+
+
+def _hyphen(part: str | Label) -> str:
+    return (part if isinstance(part, Label) else Label.of(part)).hyphen()
 
 
 def parse_ref(text: str) -> Ref:
@@ -47,8 +52,8 @@ def parse_ref(text: str) -> Ref:
             f"{text!r} is no reference", fix="they look like ref:aws:arn:dev:project:20230101-00:core:s3-bucket:name"
         )
     stage, rest = (parts[3], parts[4:]) if len(parts) == 9 else (None, parts[3:])
-    scope, version, namespace, type, name = rest
-    return Ref(parts[1], parts[2], scope, version, namespace, type, name, stage)
+    scope, namespace, type, name = (Label().fixed(part) for part in (rest[0], *rest[2:]))
+    return Ref(parts[1], parts[2], scope, rest[1], namespace, type, name, stage)
 
 
 def is_external(text: str) -> bool:

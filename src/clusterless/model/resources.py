@@ -22,7 +22,7 @@ def _bucket(value: str) -> str:
 
 def _format(value: str) -> str:
     if value.lower() not in FORMATS:
-        raise refused(f"found {value!r}, expected one of {', '.join(FORMATS)}", nearest(value, FORMATS))
+        raise refused(f"{value!r} is no data format", nearest(value, FORMATS))
     return value
 
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 from pydantic_core import PydanticUndefined
 
+from clusterless.model.base import InTemplate
 from clusterless.model.components import Component
 from clusterless.model.dataset import Dataset, Source
 from clusterless.model.kinds import kind, kinds
@@ -53,6 +54,8 @@ def _target(ref: Mapping[str, Any]) -> str:
 
 def _discriminated(schema: dict[str, Any], name: str) -> None:
     schema["properties"]["type"] = {"const": name}
+    for roles in (it for it in schema["properties"].values() if "patternProperties" in it):
+        roles["additionalProperties"] = False
     schema["required"] = ["type", *(it for it in schema.get("required", ()) if it != "type")]
 
 
@@ -85,8 +88,8 @@ def _filled(model: type[BaseModel], required: bool) -> dict[str, Any]:
 
 
 def _needed(field: FieldInfo) -> bool:
-    extra = field.json_schema_extra
-    return bool(extra.get("needed", field.is_required())) if isinstance(extra, dict) else field.is_required()
+    marked = (mark.minimal for mark in field.metadata if isinstance(mark, InTemplate))
+    return next(marked, field.is_required())
 
 
 def _value(field: FieldInfo, required: bool) -> Any:

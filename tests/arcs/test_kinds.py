@@ -1,0 +1,61 @@
+"""The other kinds of arc: what their arguments become in the project file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterless import Dataset
+from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, GlueAddPartitionsArc, PathFilter, S3CopyArc
+from clusterless.arcs.batch_exec import BatchExecWorkload
+from clusterless.runtime.errors import InvalidInput
+
+RAW, OUT = Dataset("raw", "1", "raw/"), Dataset("out", "1", "out/")
+ENDS = {
+    "sources": {"main": {"name": "raw", "version": "1"}},
+    "sinks": {"main": {"name": "out", "version": "1", "pathURI": "out/"}},
+}
+
+
+def test_a_copy_says_nothing_it_was_not_told() -> None:
+    assert CopyArc("c", reads=RAW, writes=OUT).data() == {"type": "core:copyArc", "name": "c", **ENDS}
+
+
+def test_a_copy_with_a_filter_that_bears_failures() -> None:
+    arc = CopyArc("c", reads=RAW, writes=OUT, filter=PathFilter(["*.csv"]), may_fail=0.5)
+    assert arc.data()["workload"] == {"workloadProps": {"filter": {"includes": ["*.csv"]}, "failArcOnPartialPercent": 0.5}}
+
+
+@pytest.mark.parametrize("part", [-0.1, 1.1])
+def test_a_part_that_may_fail_is_a_fraction(part: float) -> None:
+    with pytest.raises(InvalidInput, match="fail_arc_on_partial_percent"):
+        CopyArc("c", reads=RAW, writes=OUT, may_fail=part)
+
+
+def test_a_command() -> None:
+    arc = CommandArc("r", ["python3", "run.py", "$.arcNotifyEvent.lot"], reads=RAW, writes=OUT, directory="app")
+    assert arc.data() == {
+        "type": "core:commandArc", "name": "r", **ENDS,
+        "workload": {"command": ["python3", "run.py", "$.arcNotifyEvent.lot"], "directory": "app"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["python3 run.py", [], [1]])
+def test_a_command_is_a_list_of_texts(command: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"workload\.command"):
+        CommandArc("r", command, reads=RAW, writes=OUT)
+
+
+def test_the_predecessors_kinds_are_declared_in_python_too() -> None:
+    workload = BatchExecWorkload(compute_environment_ref="simple", image_path="app", environment={"A": "b"})
+    arc = BatchExecArc("r", reads=RAW, writes=OUT, workload=workload)
+    assert arc.data()["workload"] == {"computeEnvironmentRef": "simple", "imagePath": "app", "environment": {"A": "b"}}
+    assert arc.workload_spec()["environment"] == {"A": "b"}, "the predecessor took it and forgot it"
+    assert S3CopyArc("c", reads=RAW, writes=OUT).data() == {"type": "aws:core:s3CopyArc", "name": "c", **ENDS}
+
+
+def test_the_glue_arc_tells_its_defaults() -> None:
+    assert GlueAddPartitionsArc("g", reads=RAW, writes=OUT).workload_spec() == {
+        "kind": "glueAddPartitions", "partitionType": "named", "namedPartitionDelimiter": "=", "partitionResults": "added",
+    }  # fmt: skip

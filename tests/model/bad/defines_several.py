@@ -1,0 +1,7 @@
+from clusterless import Dataset, Pipeline, local
+from clusterless.arcs import CopyArc, FunctionArc
+
+raw = Dataset("raw", "1", "raw/")
+out = Dataset("out", "1", "out/")
+first = Pipeline("a", "1", placement=local("lake"))
+second = Pipeline("b", "1", placement=local("lake"))

@@ -1,0 +1,9 @@
+from clusterless import Dataset, Pipeline, local
+from clusterless.arcs import CopyArc, FunctionArc
+
+raw = Dataset("raw", "1", "raw/")
+out = Dataset("out", "1", "out/")
+pipeline = Pipeline(
+    "p", "1", placement=local("lake"),
+    components=[FunctionArc("clean", lambda lot, out: None, reads=raw, writes=out)],
+)

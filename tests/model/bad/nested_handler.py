@@ -1,0 +1,16 @@
+from clusterless import Dataset, Pipeline, local
+from clusterless.arcs import CopyArc, FunctionArc
+
+raw = Dataset("raw", "1", "raw/")
+out = Dataset("out", "1", "out/")
+
+
+def make():
+    def clean(lot, out): ...
+
+    return clean
+
+
+pipeline = Pipeline(
+    "p", "1", placement=local("lake"), components=[FunctionArc("clean", make(), reads=raw, writes=out)]
+)

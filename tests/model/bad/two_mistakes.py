@@ -1,0 +1,7 @@
+from clusterless import Dataset, Pipeline, local
+from clusterless.arcs import CopyArc, FunctionArc
+
+raw = Dataset("raw", "1", "raw/")
+out = Dataset("out", "1", "out/")
+copy = CopyArc("co py", reads=raw, writes=Dataset("out", "1"), attempts=0)
+pipeline = Pipeline("p", "1", placement=local("lake"), components=[copy])

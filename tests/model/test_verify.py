@@ -1,0 +1,343 @@
+"""What is wrong with a pipeline as a whole: each rule, with a pipeline that breaks it and one that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clusterless import Dataset, Pipeline, aws, local
+from clusterless.arcs import BatchExecArc, CopyArc, FunctionArc, Latest, Window, latest, window
+from clusterless.boundaries import PathFilter, PutBoundary, S3PutListenerBoundary
+from clusterless.model.capabilities import Capabilities
+from clusterless.model.components import Component
+from clusterless.model.graph import External
+from clusterless.model.problems import Problem
+from clusterless.model.resources import GlueDatabase, GlueTable, S3Bucket
+from clusterless.model.verify import verify
+from tests.model.pipelines import OUT, RAW, copy, dataset, landing, made, tokenise
+
+AWS = aws(account="123456789012", region="us-east-2", stage="dev")
+A, B, C = dataset("a"), dataset("b"), dataset("c")
+LOCAL_CAN = Capabilities(
+    "local", boundaries=frozenset({"core:putBoundary"}), arcs=frozenset({"core:copyArc", "core:functionArc"})
+)
+
+
+def found(*components: Component, **options: object) -> list[Problem]:
+    return verify(made(*components, **options))  # type: ignore[arg-type]
+
+
+def only(problems: list[Problem], code: str) -> Problem:
+    """The one problem there is, which is of this rule."""
+    assert [problem.code for problem in problems] == [code], problems
+    return problems[0]
+
+
+def test_a_sound_pipeline_has_no_problem() -> None:
+    assert found(landing(), copy("copy", RAW, OUT)) == []
+
+
+def test_errors_come_before_warnings() -> None:
+    problems = found(copy("copy", dataset("elsewhere"), OUT), copy("again", RAW, OUT), landing())
+    assert [problem.severity for problem in problems] == ["error", "error", "warning"]
+
+
+class TestDatasets:
+    def test_a_source_that_nothing_here_writes_is_external(self) -> None:
+        problem = only(found(copy("copy", dataset("elsewhere"), OUT)), "external")
+        assert problem.severity == "warning"
+        assert problem.where == "arcs[0].sources.main"
+        assert "'elsewhere/1'" in problem.what
+
+    def test_and_the_nearest_dataset_is_told(self) -> None:
+        problem = only(found(landing(), copy("copy", Dataset("rw", "1"), OUT)), "external")
+        assert problem.fix.startswith("did you mean 'raw/1'?")
+
+    def test_and_no_problem_when_it_is_known(self) -> None:
+        known = {"elsewhere/1": External("elsewhere/", "5m")}
+        assert verify(made(copy("copy", dataset("elsewhere"), OUT)), external=known) == []
+
+    def test_two_owners(self) -> None:
+        problem = only(found(landing(), copy("one", RAW, A), copy("two", RAW, Dataset("a", "1", "other/"))), "owner")
+        assert problem.where == "arcs[1].sinks.main"
+        assert problem.what == "dataset 'a/1' is written by arc 'two' and by arc 'one'"
+
+    def test_another_version_is_another_dataset(self) -> None:
+        assert found(landing(), copy("one", RAW, A), copy("two", RAW, Dataset("a", "2", "a2/"))) == []
+
+    def test_an_excluded_component_still_owns_its_dataset(self) -> None:
+        excluded = PutBoundary("landing", into=RAW, every="5m", exclude=True)
+        assert found(excluded, copy("copy", RAW, OUT)) == []
+
+
+class TestCycles:
+    def test_an_arc_that_starts_itself(self) -> None:
+        arc = CopyArc("self", reads={"in": RAW, "own": A}, writes=A)
+        problem = only(found(landing(), arc), "cycle")
+        assert problem.what == "data flows in a circle: 'self' → 'self'"
+
+    def test_a_longer_circle_is_told_in_the_order_of_the_data(self) -> None:
+        arcs = [CopyArc("x", reads={"in": RAW, "back": C}, writes=A), copy("y", A, B), copy("z", B, C), copy("after", C, OUT)]
+        problem = only(found(landing(), *arcs), "cycle")
+        assert problem.what == "data flows in a circle: 'x' → 'y' → 'z' → 'x'"
+
+    def test_each_of_two_circles(self) -> None:
+        problems = found(copy("x", A, B), copy("y", B, A), copy("p", C, OUT), copy("q", OUT, C))
+        assert [problem.code for problem in problems] == ["cycle", "cycle"]
+
+    def test_reading_without_subscribing_closes_no_circle(self) -> None:
+        arc = CopyArc("self", reads={"in": RAW, "own": A.readonly()}, writes=A)
+        assert found(landing(), arc) == []
+
+    def test_a_chain_of_a_thousand_arcs_is_no_circle(self) -> None:
+        steps = [dataset(f"d{number}") for number in range(1_001)]
+        chain = [copy(f"arc{number}", steps[number], steps[number + 1]) for number in range(1_000)]
+        assert found(landing(steps[0]), *reversed(chain)) == []
+
+
+class TestPaths:
+    @pytest.mark.parametrize("path", ["a/", "a", "./a//", "a/inner/", "a/b/c"])
+    def test_two_sinks_in_one_place(self, path: str) -> None:
+        problem = only(found(landing(), copy("one", RAW, A), copy("two", RAW, Dataset("b", "1", path))), "overlap")
+        assert problem.severity == "error"
+
+    def test_neighbours_whose_names_begin_alike_are_apart(self) -> None:
+        places = [Dataset("b", "1", "a.b/"), Dataset("c", "1", "a-b/"), Dataset("d", "1", "ab/")]
+        assert found(landing(), copy("one", RAW, A), *(copy(it.name, RAW, it) for it in places)) == []
+
+    def test_a_boundary_that_watches_an_arcs_output(self) -> None:
+        problem = only(found(landing(), copy("copy", RAW, Dataset("out", "1", "raw/clean/"))), "overlap")
+        assert problem.what == "dataset 'out/1' of arc 'copy' lies in the path of 'raw/1' of boundary 'landing'"
+        assert "arrive as input" in problem.fix
+
+    def test_two_boundaries_may_share_arrivals_knowingly(self) -> None:
+        problem = only(found(landing(), landing(Dataset("some", "1", "raw/some/"), name="some")), "overlap")
+        assert problem.severity == "warning"
+
+    def test_a_path_of_each_placement(self) -> None:
+        assert (
+            only(
+                found(
+                    landing(Dataset("raw", "1", "/raw")),
+                ),
+                "path",
+            ).what
+            == "the path '/raw' leads out of the placement's root"
+        )
+        assert only(found(landing(Dataset("raw", "1", "a/../b"))), "path").what == "the path 'a/../b' holds '..'"
+        assert only(found(landing(Dataset("raw", "1", "./"))), "path").what == "the path './' is the placement's root itself"
+        assert only(found(landing(Dataset("raw", "1", "a{lot}/"))), "path").what == "the path 'a{lot}/' holds '{'"
+
+    def test_a_cloud_needs_a_full_uri(self) -> None:
+        problem = only(found(landing(), placement=AWS), "path")
+        assert problem.where == "boundaries[0].dataset.pathURI"
+        assert problem.fix == "give the full URI: s3://bucket/raw/"
+        assert found(landing(Dataset("raw", "1", "s3://lake/raw/")), placement=AWS) == []
+
+    def test_a_folder_is_a_bucket(self) -> None:
+        assert found(landing(Dataset("raw", "1", "s3://lake/raw/"))) == []
+        overlapping = found(
+            landing(Dataset("raw", "1", "s3://lake/raw/")), copy("copy", dataset("raw"), Dataset("o", "1", "lake/raw/o"))
+        )
+        assert only(overlapping, "overlap").severity == "error"
+
+    def test_the_placements_own_records_are_out_of_bounds(self) -> None:
+        inside = Dataset("raw", "1", "dev-clusterless-manifest-local-disk/raw/")
+        assert "holds the placement's own records" in only(found(landing(inside)), "path").what
+
+    def test_a_path_too_long_for_its_keys(self) -> None:
+        assert only(found(landing(Dataset("raw", "1", "a/" * 300))), "path-too-long").severity == "error"
+        assert only(found(landing(Dataset("raw", "1", "a" * 256))), "path-too-long").severity == "error"
+        assert found(landing(Dataset("raw", "1", "a" * 255))) == []
+
+    def test_names_that_differ_only_by_case(self) -> None:
+        problems = found(landing(), copy("one", RAW, A), copy("One", RAW, Dataset("A", "1", "A/")))
+        assert {(problem.code, problem.where) for problem in problems} == {
+            ("case", "arcs"), ("case", "datasets"), ("case", "arcs[1].sinks.main.pathURI"),
+        }  # fmt: skip
+
+    def test_a_relative_filter_on_a_path_without_a_slash(self) -> None:
+        bare = PutBoundary("landing", into=Dataset("raw", "1", "raw"), every="5m", filter=PathFilter(["*.log"]))
+        assert only(found(bare), "filter").severity == "warning"
+        slashed = PutBoundary("landing", into=RAW, every="5m", filter=PathFilter(["*.log"]))
+        assert found(slashed) == []
+
+    @given(st.lists(st.lists(st.sampled_from("ab"), min_size=1, max_size=4), min_size=1, max_size=6))
+    def test_every_overlap_is_found_and_nothing_else(self, places: list[list[str]]) -> None:
+        arcs = [copy(f"arc{number}", RAW, Dataset(f"d{number}", "1", "/".join(parts))) for number, parts in enumerate(places)]
+        told = {problem.where for problem in found(*arcs) if problem.code == "overlap"}
+        inner = {
+            f"arcs[{number}].sinks.main.pathURI"
+            for number, parts in enumerate(places)
+            for other, prefix in enumerate(places)
+            if number != other and parts[: len(prefix)] == prefix and (len(prefix) < len(parts) or other < number)
+        }
+        assert told == inner
+
+
+class TestJoins:
+    def test_units_that_cannot_join(self) -> None:
+        join = CopyArc("join", reads={"a": A, "b": B}, writes=OUT)
+        problem = only(found(landing(A, "5m", "one"), landing(B, "1h", "two"), join), "units")
+        assert problem.what == "lots of different length cannot join: 'a' has PT5M, 'b' has PT1H"
+
+    def test_units_follow_the_data(self) -> None:
+        join = CopyArc("join", reads={"a": C, "b": B}, writes=OUT)
+        problems = found(join, copy("step", A, C), landing(A, "5m", "one"), landing(B, "1h", "two"))
+        assert only(problems, "units").where == "arcs[0].sources"
+
+    @pytest.mark.parametrize("reads", [{"a": A, "b": B.readonly()}])
+    def test_a_source_that_is_only_read_joins_nothing(self, reads: dict[str, Dataset]) -> None:
+        assert found(landing(A, "5m", "one"), landing(B, "1h", "two"), CopyArc("join", reads=reads, writes=OUT)) == []
+
+    def test_latest_reads_other_units(self) -> None:
+        join = CopyArc("join", reads={"a": A, "b": B}, writes=OUT, policy=latest("a"))
+        assert found(landing(A, "5m", "one"), landing(B, "1h", "two"), join) == []
+
+    def test_lots_behind_a_window_come_at_another_pace(self) -> None:
+        daily = CopyArc("daily", reads=A, writes=B, policy=window(288))
+        join = CopyArc("join", reads={"a": A, "b": B}, writes=OUT)
+        problem = only(found(landing(A), daily, join), "units")
+        assert problem.what == "lots that come at different paces cannot join: 'a' every 1 × PT5M, 'b' every 288 × PT5M"
+
+    def test_nothing_subscribed(self) -> None:
+        problem = only(found(landing(), CopyArc("copy", reads=RAW.readonly(), writes=OUT)), "no-source")
+        assert problem.where == "arcs[0].sources"
+
+    @pytest.mark.parametrize(
+        ("policy", "where", "what"),
+        [
+            (Latest("c"), "arcs[0].policy.driver", "there is no source 'c'"),
+            (Latest("b"), "arcs[0].policy.driver", "source 'b' starts nothing, as it is not subscribed"),
+            (Window(3, 5), "arcs[0].policy.slide", "a window of 3 lots every 5 leaves 2 of them out each time"),
+            ("any", "arcs[0].sinks", "policy 'any' has a sink for each source, and here are sources 'a' and sinks 'main'"),
+        ],
+    )
+    def test_a_policy_that_does_not_fit(self, policy: Latest | Window, where: str, what: str) -> None:
+        arc = CopyArc("join", reads={"a": A, "b": B.readonly()}, writes=OUT, policy=policy)
+        problems = found(landing(A, name="one"), landing(B, name="two"), arc)
+        assert [(problem.where, problem.what) for problem in problems] == [(where, what)]
+
+    def test_latest_of_one_source(self) -> None:
+        assert (
+            only(found(landing(), CopyArc("copy", reads=RAW, writes=OUT, policy=latest("main"))), "latest").severity == "warning"
+        )
+
+    def test_a_window_shorter_than_the_pace_of_its_source(self) -> None:
+        daily = CopyArc("daily", reads=A, writes=B, policy=window(288))
+        week = CopyArc("week", reads=B, writes=OUT, policy=window(7))
+        problem = only(found(landing(A), daily, week), "window")
+        assert problem.what == "a window of 7 × PT5M cannot hold lots of 'main', which come every 288"
+        fits = CopyArc("week", reads=B, writes=OUT, policy=window(7 * 288))
+        assert found(landing(A), daily, fits) == []
+
+
+class TestTimes:
+    def test_a_lease_that_ends_before_the_work(self) -> None:
+        arc = FunctionArc("clean", tokenise, reads=RAW, writes=OUT, timeout="10m", lease="5m")
+        problem = only(found(landing(), arc), "lease")
+        assert problem.where == "arcs[0].lease"
+        assert problem.what == "a lease of 300 s ends before a workload that may take 600 s, which would then be run twice"
+
+    def test_a_start_of_another_unit(self) -> None:
+        boundary = PutBoundary("landing", into=RAW, every="1h", start="20150517PT5M012")
+        arc = CopyArc("copy", reads=RAW, writes=OUT, start="20150517PT5M013")
+        problems = found(boundary, arc)
+        assert [problem.where for problem in problems] == ["boundaries[0].start", "arcs[0].start"]
+        assert problems[0].fix == "that would be 20150517PT1H001; a date works for any unit"
+
+    def test_a_pipelines_start_serves_every_unit(self) -> None:
+        assert found(landing(A, "5m", "one"), landing(B, "1h", "two"), start="20150517PT5M012") == []
+
+
+class TestNames:
+    def test_unique_within_a_list(self) -> None:
+        problem = only(found(landing(), copy("copy", RAW, A), copy("copy", RAW, B)), "duplicate-name")
+        assert problem.where == "arcs[1].name"
+
+    def test_names_that_become_one_in_a_cloud(self) -> None:
+        sink = (Dataset("a", "1", "s3://b/a/"), Dataset("b", "1", "s3://b/b/"))
+        problems = found(
+            landing(Dataset("raw", "1", "s3://b/raw/")), copy("copyA", RAW, sink[0]), copy("copy-a", RAW, sink[1]), placement=AWS
+        )
+        assert only(problems, "label").what == "the names copyA, copy-a all become 'copy-a' in the cloud"
+
+    def test_a_stage_too_long_for_the_placements_buckets(self) -> None:
+        assert only(found(landing(), placement=local("lake", stage="s" * 40)), "name-too-long").where == "placement"
+
+
+class TestReferences:
+    TABLE: ClassVar[dict[str, Any]] = {"database_ref": "database", "table_name": "t", "path": "s3://b/t/"}
+
+    def test_a_resource_of_the_project(self) -> None:
+        database = GlueDatabase(name="database", database_name="d")
+        assert found(database, GlueTable(name="table", **self.TABLE)) == []
+
+    def test_one_that_is_not_there(self) -> None:
+        problem = only(
+            found(GlueDatabase(name="databases", database_name="d"), GlueTable(name="table", **self.TABLE)), "reference"
+        )
+        assert (problem.where, problem.fix) == ("resources[1].databaseRef", "did you mean 'databases'?")
+
+    def test_one_of_another_type(self) -> None:
+        bucket = S3Bucket(name="database", bucket_name="bucket")
+        assert only(found(bucket, GlueTable(name="table", **self.TABLE)), "reference").where == "resources[1].databaseRef"
+
+    def test_full_references_lead_elsewhere(self) -> None:
+        reference = {**self.TABLE, "database_ref": "ref:aws:arn:dev:other:1:core:glue-database:d"}
+        assert found(GlueTable(name="table", **reference)) == []
+
+    def test_one_inside_a_workload(self) -> None:
+        workload = {"computeEnvironmentRef": "simple", "imagePath": "app"}
+        arc = BatchExecArc("run", reads=RAW, writes=OUT, workload=workload)  # type: ignore[arg-type]
+        assert only(found(landing(), arc), "reference").where == "arcs[0].workload.computeEnvironmentRef"
+
+
+class TestProvider:
+    def test_a_kind_it_cannot_do(self) -> None:
+        listener = S3PutListenerBoundary("landing", into=RAW, every="Twelfths")
+        problem = only(verify(made(listener), LOCAL_CAN), "capability")
+        assert problem.where == "boundaries[0].type"
+        assert problem.what == "local cannot run 'aws:core:s3PutListenerBoundary' ('landing')"
+
+    def test_unless_it_is_excluded(self) -> None:
+        listener = S3PutListenerBoundary("landing", into=RAW, every="Twelfths", exclude=True)
+        assert verify(made(listener), LOCAL_CAN) == []
+
+    def test_an_isolation_or_order_it_does_not_have(self) -> None:
+        arc = FunctionArc("clean", tokenise, reads=RAW, writes=OUT, isolation="process", ordered=True)
+        able = replace(LOCAL_CAN, isolation=frozenset({"thread"}), ordered=False)
+        assert verify(made(landing(), arc), LOCAL_CAN) == []
+        assert [problem.where for problem in verify(made(landing(), arc), able)] == [
+            "arcs[0].workload.isolation",
+            "arcs[0].ordered",
+        ]
+
+    def test_the_record_of_another_provider(self) -> None:
+        pipeline = made(landing(Dataset("raw", "1", "s3://b/raw/")), placement=AWS)
+        assert only(verify(pipeline, LOCAL_CAN), "capability").where == "placement.provider"
+
+    @pytest.mark.parametrize(("arcs", "fits"), [(299, True), (300, False)])
+    def test_the_quota_of_rules(self, arcs: int, fits: bool) -> None:
+        boundary = landing(Dataset("raw", "1", "s3://b/raw/"))
+        many = [copy(f"arc{number}", RAW, Dataset(f"d{number}", "1", f"s3://b/{number}/")) for number in range(arcs)]
+        problems = found(boundary, *many, placement=AWS)
+        assert [problem.code for problem in problems] == ([] if fits else ["quota"])
+
+    def test_a_raised_quota(self) -> None:
+        boundary = landing(Dataset("raw", "1", "s3://b/raw/"))
+        many = [copy(f"arc{number}", RAW, Dataset(f"d{number}", "1", f"s3://b/{number}/")) for number in range(400)]
+        raised = Capabilities("aws", boundaries=frozenset({"core:putBoundary"}), arcs=frozenset({"core:copyArc"}), rules=500)
+        assert verify(made(boundary, *many, placement=AWS), raised) == []
+
+
+def test_verification_changes_nothing() -> None:
+    pipeline = made(landing(), copy("copy", RAW, OUT))
+    before = pipeline.to_json()
+    assert verify(pipeline) == verify(pipeline)
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline.to_json() == before
