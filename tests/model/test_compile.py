@@ -21,6 +21,7 @@ from clusterless.runtime.spec import (
     PolicySpec,
     ProducerSpec,
     SourceSpec,
+    arc_from_json,
     project_from_json,
     to_json,
 )
@@ -51,7 +52,9 @@ def test_every_option_of_a_boundary_arrives() -> None:
         "landing", into=RAW, watches="inbox", every="1h", lot_from="key", key_pattern=r"(?P<lot>\S+)", frequent=False,
         grace="5m", quiet=2, filter=PathFilter(["**/*.log"], ["_*"], ignore_case=True), start="2015-05-17T10:30Z",
     )  # fmt: skip
-    assert compile_pipeline(made(boundary)).boundaries[0] == BoundarySpec(*ME, "landing", dataset=DatasetSpec("raw", "1", "inbox/"), unit="PT1H", lot_from="key", key_pattern=r"(?P<lot>\S+)",
+    assert compile_pipeline(made(boundary)).boundaries[0] == BoundarySpec(
+        *ME, "landing", dataset=DatasetSpec("raw", "1", "inbox/"), unit="PT1H",
+        lot_from="key", key_pattern=r"(?P<lot>\S+)",
         frequent=False, grace=300.0, quiet=2.0, filter=FilterSpec(("**/*.log",), ("_*",), "/", True), start="20150517PT1H010",
     )  # fmt: skip
 
@@ -141,6 +144,7 @@ def test_subscribed_sources_come_first() -> None:
     spec = compile_pipeline(made(landing(RAW, "5m"), landing(OUT, "1h", "other"), arc)).arcs[0]
     assert list(spec.sources) == ["b", "a"]
     assert str(spec.unit) == "PT5M"
+    assert str(arc_from_json(json.loads(to_json(spec))).unit) == "PT5M", "whatever the order in which they are stored"
 
 
 def test_latest_names_its_driver() -> None:

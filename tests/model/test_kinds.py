@@ -58,7 +58,7 @@ def clear() -> None:
 
 
 def dedupe() -> DedupeArc:
-    return DedupeArc("dedupe", reads=RAW, writes=OUT, workload={"by": "id"})  # type: ignore[arg-type, call-arg]
+    return DedupeArc("dedupe", reads=RAW, writes=OUT, workload={"by": "id"})  # type: ignore[call-arg]
 
 
 @pytest.mark.usefixtures("installed")

@@ -116,7 +116,8 @@ class ArcSpec:
     @property
     def unit(self) -> Unit:
         """Unit of the lots that name the arc's runs."""
-        driver = self.policy.driver or next(iter(self.sources))
+        subscribed = (role for role, source in self.sources.items() if source.subscribe)
+        driver = self.policy.driver or next(subscribed, next(iter(self.sources)))
         return parse_unit(self.sources[driver].unit)
 
 
