@@ -114,8 +114,8 @@ class ArcRunner:
     guard: Callable[[Run], AbstractContextManager[None]] = lambda run: nullcontext()
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     sources: Sources = field(init=False)
-    _handled: dict[Run, None] = field(init=False, default_factory=dict)
-    """Runs that this process has done or has in hand: saves looking behind what nobody needs to look at."""
+    _handled: dict[Run, bool] = field(init=False, default_factory=dict)
+    """Runs this process has in hand (False) or has seen committed and published (True): saves looking at them again."""
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.spec, self.site)
@@ -132,10 +132,11 @@ class ArcRunner:
                 results += self._in_order(role, lot, delivery)
                 runs = [run for run in runs if note.generation > 1 and all(result.done for result in results)]
             for run in runs:
-                with self._in_hand(run):
-                    results.append(self._advance(run, delivery, Member(role, lot), note))
-                    if not results[-1].done:
-                        self._handled.pop(run, None)
+                if note.generation == 1 and self._handled.get(run):
+                    results.append(Result(run, Ending.ALREADY))
+                else:
+                    with self._in_hand(run):
+                        results.append(self._advance(run, delivery, Member(role, lot), note))
             if runs and not self.spec.ordered:
                 results += self.look_behind(role, lot, delivery)
         return results
@@ -306,6 +307,7 @@ class ArcRunner:
         keys = self._keys(run)
         commit = commit or read_commit(self.site.state, keys, run.lot, generation)
         roll_forward(self.site, keys, dict(self.spec.sinks), run.lot, generation, commit)
+        self._remember(run)
 
     def _fail(self, run: Run, slot: Slot, error: Exception) -> None:
         """Record what is known. Best effort: the claim's lease says the same, only later."""
@@ -367,12 +369,16 @@ class ArcRunner:
 
     @contextmanager
     def _in_hand(self, run: Run) -> Iterator[None]:
-        self._handled[run] = None
+        """Others need not look behind for this run while it is being delivered."""
+        self._handled.setdefault(run, False)
         try:
             yield
-        except BaseException:
-            self._handled.pop(run, None)
-            raise
+        finally:
+            if not self._handled.get(run):
+                self._handled.pop(run, None)
+
+    def _remember(self, run: Run) -> None:
+        self._handled[run] = True
         while len(self._handled) > REMEMBERED:
             self._handled.pop(next(iter(self._handled)), None)
 
@@ -382,7 +388,7 @@ class ArcRunner:
             return True
         if self.site.state.head(self._keys(run).marker(run.lot)) is None:
             return False
-        self._handled[run] = None
+        self._remember(run)
         return True
 
     def _run_before(self, lot: Lot, cadence: int) -> Lot:
