@@ -572,14 +572,18 @@ class TestManyProcesses:
         assert answers <= {Created.CREATED, Created.MINE, Created.UNKNOWN}
         assert Created.CREATED in answers
 
-    def test_a_fork_never_shares_a_temporary_file(self, store: FolderStore) -> None:
-        store.create("before", b"")
-        child = os.fork()
-        if child == 0:
-            store.create("child", b"c" * 100_000)
-            os._exit(0)
-        store.create("parent", b"p" * 100_000)
-        assert os.waitpid(child, 0)[1] == 0
+    def test_a_fork_never_shares_a_temporary_file(self, store: FolderStore, root: Path) -> None:
+        program = """
+            import os, sys
+            from clusterless.runtime.stores.folder import FolderStore
+            store = FolderStore(sys.argv[1])
+            store.create("before", b"")
+            child = os.fork()
+            store.create("parent" if child else "child", b"pc"[not child :][:1] * 100_000)
+            sys.exit(child and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+        with python(program, root) as forking:
+            assert forking.wait() == 0
         assert [store.get("child"), store.get("parent")] == [b"c" * 100_000, b"p" * 100_000]
 
 

@@ -1,10 +1,37 @@
 """The stores: one file per kind of storage, all behind :class:`clusterless.runtime.store.Store`.
 
 * :mod:`memory`: a dictionary; what tests and the simulation stand on.
-* :mod:`folder`: a folder is a bucket. :mod:`disk` holds its dealings with the operating system, :mod:`walk` its listing,
-  :mod:`probe` the questions a disk is asked before anything is trusted to it.
-* :mod:`objects`: S3, GCS and Blob through obstore, with :mod:`streams` for what does not fit in memory.
+* :mod:`folder`: a folder is a bucket. :mod:`disk` and :mod:`oserrors` hold its dealings with the operating system, :mod:`walk`
+  its listing, :mod:`probe` the questions a disk is asked before anything is trusted to it.
+* :mod:`objects`: S3, GCS and Blob through obstore, with :mod:`replies` for what it answers and :mod:`streams` for what
+  does not fit in memory.
 
 What may not live here: any knowledge of what a key means. Nothing is imported until it is used, so a function archive may
 leave out what its placement does not need.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from clusterless.runtime.store import Entry, Store
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A store that knows a shorter way than a listing."""
+
+    def find(self, prefix: str, leaves: Sequence[str], after: str = "") -> Iterator[Entry]: ...
+
+
+def find(store: Store, prefix: str, leaves: Sequence[str], after: str = "") -> Iterator[Entry]:
+    """Entries ``<prefix><name>/<leaf>``, where a name has no slash, after the key ``after``, in order of their keys.
+
+    For reports, which want one object of each of very many lots: ``find(store, "…/lot=", ["state=complete/manifest.json",
+    "state=empty/manifest.json"])``. A bucket lists and drops the rest; a folder looks for these and nothing else.
+    """
+    if isinstance(store, Finder):
+        return store.find(prefix, leaves, after)
+    wanted = frozenset(leaves)
+    return (entry for entry in store.list(prefix, after) if entry.key[len(prefix) :].partition("/")[2] in wanted)

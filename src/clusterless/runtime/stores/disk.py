@@ -1,4 +1,4 @@
-"""What the folder store asks of the operating system: errors in words, files beneath a root, temporary files.
+"""What the folder store asks of the operating system: files beneath a root, temporary files.
 
 Nothing here follows a symbolic link out of the root. The check is made on the file that was opened, not on the path before,
 so it costs one call and cannot be overtaken.
@@ -13,11 +13,11 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from clusterless.runtime.errors import StoreDenied, StoreError, StoreUnavailable, StoreUnsuitable
+from clusterless.runtime.errors import StoreUnsuitable
 from clusterless.runtime.store import Body, chunks
 
 HIDDEN = ".clusterless-tmp"
@@ -29,48 +29,6 @@ FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 CHUNK = 1 << 20
 BUFFER = 1 << 17
-LONGEST = 255
-"""Bytes of a file name. Checked before the disk does, which tells only of the first segment it finds missing."""
-
-_NO_LINKS = "this file system has no hard links, which are what makes a create atomic"
-_ELSEWHERE = "use a folder on a local disk (ext4, XFS, Btrfs, APFS, …)"
-TOO_LONG = (f"a segment of the key is longer than a file name may be ({LONGEST} bytes)", "shorten the name")
-_UNSUITABLE: dict[int, tuple[str, str]] = {
-    errno.ENOSPC: ("no space left on the disk", "free space, then run again: nothing half written was left behind"),
-    errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota, then run again"),
-    errno.EFBIG: ("the object is larger than a file may be here", "raise the limit on file size, or write smaller objects"),
-    errno.EMLINK: ("the file system refuses another hard link", _ELSEWHERE),
-    errno.ENOTSUP: (_NO_LINKS, _ELSEWHERE),
-    errno.EOPNOTSUPP: (_NO_LINKS, _ELSEWHERE),
-    errno.ENOSYS: (_NO_LINKS, _ELSEWHERE),
-    errno.EXDEV: ("a folder below the root lies on another file system", "keep a whole bucket on one file system"),
-    errno.ENAMETOOLONG: TOO_LONG,
-    errno.EILSEQ: ("the file system does not take a name with these characters", "rename it"),
-    errno.ENOTDIR: ("a folder holds either the object 'x' or objects 'x/…', not both", "rename one of them"),
-    errno.EISDIR: ("a folder holds either the object 'x' or objects 'x/…', not both", "rename one of them"),
-    errno.ELOOP: ("symbolic links that lead in a circle", "remove the link"),
-}
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-
-def explain(error: OSError, where: str) -> StoreError:
-    """An error of the operating system as one of ours."""
-    code = error.errno or 0
-    if code in _UNSUITABLE:
-        what, fix = _UNSUITABLE[code]
-        return StoreUnsuitable(what, where=where, fix=fix)
-    if code in _DENIED:
-        return StoreDenied((error.strerror or "permission denied").lower(), where=where, fix="grant the missing permission")
-    return StoreUnavailable((error.strerror or str(error)).lower(), where=where)
-
-
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Whatever the operating system refuses inside is raised as an error of ours."""
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, where) from error
 
 
 class Root:
@@ -86,7 +44,7 @@ class Root:
         if self.holds(_whereabouts(descriptor, path)):
             return descriptor
         os.close(descriptor)
-        raise leaves(path)
+        raise leaves_root(path)
 
     def holds(self, real: str) -> bool:
         """Whether a path without links is the root or lies beneath it."""
@@ -126,7 +84,7 @@ def link(source: str, name: str, folder: int | None = None) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from error
 
 
-def leaves(path: str) -> StoreUnsuitable:
+def leaves_root(path: str) -> StoreUnsuitable:
     return StoreUnsuitable(
         "a symbolic link leads out of the root folder", where=path, fix="replace the link by what it points to"
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -24,19 +24,17 @@ from clusterless.runtime.stores.disk import (
     CHUNK,
     FOLDER,
     HIDDEN,
-    LONGEST,
-    TOO_LONG,
     FileBody,
     Root,
     Scratch,
     copy_in_kernel,
-    explained,
     link,
     sync,
     sync_folder,
 )
+from clusterless.runtime.stores.oserrors import LONGEST, TOO_LONG, explained
 from clusterless.runtime.stores.probe import Disk, probe
-from clusterless.runtime.stores.walk import FileEntry, Refuse, walk
+from clusterless.runtime.stores.walk import FileEntry, Refuse, find, walk
 
 
 def _raise(error: StoreUnsuitable) -> None:
@@ -146,6 +144,10 @@ class FolderStore:
         if len(key) > LONGEST // 4 and max(map(len, key.encode().split(b"/"))) > LONGEST:
             raise StoreUnsuitable(TOO_LONG[0], where=key, fix=TOO_LONG[1])
         return self._root.beneath + key
+
+    def find(self, prefix: str, leaves: Sequence[str], after: str = "") -> Iterator[Entry]:
+        """See :func:`clusterless.runtime.stores.find`."""
+        return find(self._root, prefix, leaves, after, self._refuse)
 
     def probe(self) -> Disk:
         """Try what everything rests on, before first use; raises :class:`StoreUnsuitable` with the reason."""

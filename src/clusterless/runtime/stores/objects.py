@@ -15,8 +15,6 @@ What each cloud answers differs, and obstore's exceptions do not tell all of it:
 
 from __future__ import annotations
 
-import errno
-import os
 import random
 import re
 import time
@@ -24,19 +22,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    InvalidPathError,
-    NotSupportedError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-)
 from obstore.store import LocalStore
 
-from clusterless.runtime.errors import StoreDenied, StoreError, StoreUnavailable, StoreUnsuitable
+from clusterless.runtime.errors import StoreUnsuitable
 from clusterless.runtime.store import Body, Created, Entry, Store, Writer, check_key, insist, same_bytes, settle
-from clusterless.runtime.stores.disk import explain
+from clusterless.runtime.stores.replies import TROUBLE, answer, no_such_path, trouble, unless_absent
 from clusterless.runtime.stores.streams import CHUNK, Spool, open_stream
 
 if TYPE_CHECKING:
@@ -47,17 +37,6 @@ SINGLE_PUT = 64 << 20
 """Up to this many bytes a stream is created by one conditional request, which obstore holds in memory while it is sent."""
 _PAGE = 1000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
-_REFUSED = re.compile(r"non-2xx status code: 40[13]|\(code: AccessDenied\)")
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
-_TROUBLE = (BaseError, OSError, ValueError, NotImplementedError)
-"""What obstore raises; FileNotFoundError, its "not found", is an OSError."""
-_NO_BUCKET = ("the bucket does not exist", "create it, or correct its name")
-_UNSUITABLE = {
-    "NoSuchBucket": _NO_BUCKET,
-    "ContainerNotFound": _NO_BUCKET,
-    "EntityTooLarge": ("the object is larger than one request may be", "write it as a stream"),
-}
 
 
 def _wait(number: int) -> None:
@@ -83,21 +62,21 @@ class ObjectStore:
     def get(self, key: str) -> bytes | None:
         try:
             return bytes(self._client.get(checked(key)).bytes())
-        except _TROUBLE as error:
+        except TROUBLE as error:
             unless_absent(error, key)
             return None
 
     def open(self, key: str) -> BinaryIO | None:
         try:
             return open_stream(self._client, checked(key))
-        except _TROUBLE as error:
+        except TROUBLE as error:
             unless_absent(error, key)
             return None
 
     def head(self, key: str) -> Entry | None:
         try:
             return entry(self._client.head(checked(key)))
-        except _TROUBLE as error:
+        except TROUBLE as error:
             unless_absent(error, key)
             return None
 
@@ -137,14 +116,14 @@ class ObjectStore:
     def delete(self, key: str) -> None:
         try:
             self._client.delete(checked(key))
-        except _TROUBLE as error:
+        except TROUBLE as error:
             unless_absent(error, key)
 
     # -- how ---------------------------------------------------------------------------------------------------------------
 
     def _put(self, key: str, body: Body) -> bool | None:
         """One conditional request. True: created. False: "exists". None: no usable answer."""
-        return _answer(key, lambda: self._client.put(key, body, mode="create", use_multipart=False))
+        return answer(key, lambda: self._client.put(key, body, mode="create", use_multipart=False))
 
     def _holds(self, key: str, body: Body) -> bool | None:
         stream = self.open(key)
@@ -164,7 +143,7 @@ class ObjectStore:
             return
         mine = self._holds(spool.key, spool)
         if mine is None:
-            mine = _answer(spool.key, lambda: self._client.put(spool.key, iter(spool), use_multipart=True))
+            mine = answer(spool.key, lambda: self._client.put(spool.key, iter(spool), use_multipart=True))
         insist({True: Created.MINE, False: Created.OTHER, None: Created.UNKNOWN}[mine], spool.key)
 
     def _copy_within(self, key: str, source_key: str) -> int | None:
@@ -178,11 +157,11 @@ class ObjectStore:
     def _copy(self, key: str, source_key: str) -> bool | None:
         """A copy made by the storage. S3 has no conditional one: there the key is looked for first, as for a big stream."""
         try:
-            return _answer(key, lambda: self._client.copy(source_key, key, overwrite=False))
+            return answer(key, lambda: self._client.copy(source_key, key, overwrite=False))
         except StoreUnsuitable:
             if self.head(key) is not None:
                 return False
-            return _answer(key, lambda: self._client.copy(source_key, key, overwrite=True))
+            return answer(key, lambda: self._client.copy(source_key, key, overwrite=True))
 
     def _listed(self, prefix: str, after: str) -> Iterator[Entry]:
         """A superset of what is asked for, in the order the storage has."""
@@ -190,8 +169,8 @@ class ObjectStore:
         try:
             for page in self._pages(parent, max(after, just_below(prefix)) or None):
                 yield from map(entry, page)
-        except _TROUBLE as error:
-            if not _no_such_path(error):
+        except TROUBLE as error:
+            if not no_such_path(error):
                 raise trouble(error, prefix) from error
 
     def _pages(self, parent: str | None, offset: str | None) -> Iterable[Sequence[ObjectMeta]]:
@@ -236,47 +215,3 @@ def just_below(prefix: str) -> str:
         return ""
     before = chr(ord(prefix[-1]) - 1)
     return f"{prefix[:-1]}{before}~" if before.isascii() and before.isalnum() else prefix[:-1].rstrip("/")
-
-
-def _answer(key: str, request: Callable[[], object]) -> bool | None:
-    """True: done. False: "exists". None: no usable answer. A refusal for good is raised."""
-    try:
-        request()
-    except AlreadyExistsError:
-        return False
-    except _TROUBLE as error:
-        reason = trouble(error, key)
-        if isinstance(reason, StoreUnavailable):
-            return None
-        raise reason from error
-    return True
-
-
-def unless_absent(error: Exception, key: str) -> None:
-    """Raise what ``error`` means, unless it means that the object is not there."""
-    reason = trouble(error, key)
-    if _no_such_path(error) or (isinstance(error, FileNotFoundError) and isinstance(reason, StoreUnavailable)):
-        return
-    raise reason from error
-
-
-def _no_such_path(error: Exception) -> bool:
-    """On a disk: an object lies where the way to the key leads, or a folder where the key is."""
-    number = _OS_ERROR.search(str(error))
-    return number is not None and int(number[1]) in (errno.ENOTDIR, errno.EISDIR)
-
-
-def trouble(error: Exception, where: str) -> StoreError:
-    """obstore's exception, and what its text adds, as an error of ours."""
-    text = str(error)
-    if (code := _CODE.search(text)) and code[1] in _UNSUITABLE:
-        what, fix = _UNSUITABLE[code[1]]
-        return StoreUnsuitable(what, where=where, fix=fix)
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or _REFUSED.search(text):
-        return StoreDenied("the storage refuses access", where=where, fix="grant the missing permission")
-    if number := _OS_ERROR.search(text):
-        return explain(OSError(int(number[1]), os.strerror(int(number[1]))), where)
-    what = text.partition("\n")[0]
-    if isinstance(error, (NotSupportedError, NotImplementedError, InvalidPathError, ValueError)) or "not supported" in what:
-        return StoreUnsuitable(what, where=where)
-    return StoreUnavailable(what, where=where)

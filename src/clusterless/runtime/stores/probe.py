@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from clusterless.runtime.errors import StoreUnsuitable
-from clusterless.runtime.stores.disk import Root, Scratch, explain, explained, link
+from clusterless.runtime.stores.disk import Root, Scratch, link
+from clusterless.runtime.stores.oserrors import explain, explained
 
 RACERS = 4
 ROUNDS = 8
