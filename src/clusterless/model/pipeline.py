@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clusterless.model.base import Model, Start, declaring, given
 from clusterless.model.components import Activity, Arc, Boundary, Component, Resource, Sort
 from clusterless.model.placement import Placement, Project
 from clusterless.runtime.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from clusterless.runtime.spec import ProjectSpec
 
 SORTS: dict[Sort, type[Component]] = {"resources": Resource, "activities": Activity, "boundaries": Boundary, "arcs": Arc}
 
@@ -48,6 +52,12 @@ class Pipeline(Model):
     def data(self, *, defaults: bool = False) -> dict[str, Any]:
         asked = [name for name in type(self).model_fields if defaults or name in self.model_fields_set]
         return {name: _plain(getattr(self, name), defaults) for name in asked}
+
+    def compile(self, folder: Path | None = None) -> ProjectSpec:
+        """What functions are configured with; see :func:`~clusterless.model.compile.compile_pipeline`."""
+        from clusterless.model.compile import compile_pipeline
+
+        return compile_pipeline(self, folder=folder)
 
     def to_json(self, *, defaults: bool = False) -> str:
         """The project file: what was declared, or everything with ``defaults``."""

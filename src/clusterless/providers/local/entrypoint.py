@@ -1,7 +1,7 @@
 """Running a pipeline in a folder: drain it, replay it, or stay and watch.
 
-``drain`` takes in all that is there until a look finds nothing new, and only then closes lots, so that nothing that had arrived is
-late. It closes early what has arrivals in it, but settles for a join or a window only lots whose interval has ended: a lot of the
+``drain`` takes in all that is there until a look finds nothing new, and only then closes lots, so that nothing that had arrived
+is late. It closes early what has arrivals in it, but settles for a join or a window only lots whose interval has ended: a lot of the
 future that was settled as empty would make tomorrow's arrivals late.
 """
 
@@ -31,7 +31,7 @@ LISTING = 30.0
 """Seconds between listings of the folders while watching: the truth, should a folder watch have missed something."""
 
 
-class Compilable(Protocol):
+class Declared(Protocol):
     """A pipeline as declared; anything that compiles to a :class:`ProjectSpec`."""
 
     def compile(self) -> ProjectSpec: ...
@@ -67,7 +67,7 @@ class LocalRunner:
 
     def __init__(
         self,
-        pipeline: Compilable | ProjectSpec,
+        pipeline: Declared | ProjectSpec,
         *,
         root: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
@@ -87,7 +87,7 @@ class LocalRunner:
         self.clock = clock or SystemClock()
         self.worker = Worker(self.place.workers)
         threads = workers or max(2, os.cpu_count() or 2)
-        self.engine = Engine(project, self.place, self.clock, self.worker, lambda spec: executor(spec, self.place), threads)
+        self.engine = Engine(project, self.place, self.clock, self.worker, executor(project, self.place), threads)
         self._began = time.monotonic()
         self._started = False
 

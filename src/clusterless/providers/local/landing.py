@@ -39,7 +39,7 @@ class Landing:
         self.intake = intake
         self.data = data
         self.prefix = split(intake.spec.dataset.path)[2]
-        self.filter = PathFilter(intake.spec.filter, intake.spec.dataset.path)
+        self.filter = PathFilter(intake.spec.filter, self.prefix)
         self.rejected: dict[str, Rejected] = {}
         self._known: set[str] = set()
         self.resting: float | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -85,15 +85,16 @@ class Place:
         """Folder of secrets: one file each, readable by its owner alone."""
         return self.root / PRIVATE / "secrets"
 
-    def secret_lookup(self, declared: tuple[str, ...]) -> Callable[[str], str]:
-        """How a workload that declares these secrets reads them."""
+    def secret(self, name: str) -> str:
+        """A secret's value. That the arc declares it is checked by who asks."""
+        return read_secret(self.secrets / name)
 
-        def lookup(name: str) -> str:
-            if name not in declared:
-                raise LookupError(f"this arc does not declare the secret {name!r}; declare it with secrets=({name!r},)")
-            return read_secret(self.secrets / name)
-
-        return lookup
+    @property
+    def scratch(self) -> Path:
+        """Private temporary folders, on the data's own disk."""
+        folder = self.root / PRIVATE / "scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 def read_secret(path: Path) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from clusterless.providers.local.place import Place
-from clusterless.runtime.spec import ArcSpec
+from clusterless.runtime.spec import ProjectSpec
 from clusterless.runtime.work import Execute, Produced, Work
 from clusterless.runtime.workloads import execute
 
 
-def executor(spec: ArcSpec, place: Place) -> Execute:
-    """The :data:`Execute` of one arc: its workload with its secrets, ended at its time limit."""
-    secrets = place.secret_lookup(spec.secrets)
+def executor(project: ProjectSpec, place: Place) -> Execute:
+    """The :data:`Execute` of a pipeline's arcs on this machine."""
+    folder = project.extra.get("folder")
 
     def run(work: Work) -> Mapping[str, Produced]:
-        return execute(work, timeout=spec.timeout, secrets=secrets)
+        return execute(
+            work,
+            secrets=place.secret,
+            folder=Path(folder) if folder else None,
+            scratch=place.scratch,
+            visible=(place.root,),
+        )
 
     return run
