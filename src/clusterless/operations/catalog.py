@@ -1,0 +1,123 @@
+"""Who produces a dataset: the pipelines at hand first, then whatever is registered in the placement.
+
+Registered projects are read back from their ``project.json``, so a pipeline can read another team's dataset, and a lot's story
+can go on upstream, with no file but one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from clusterless.model.compile import compile_pipeline
+from clusterless.model.components import Boundary
+from clusterless.model.graph import External, graph
+from clusterless.model.pipeline import Pipeline
+from clusterless.model.problems import nearest
+from clusterless.operations.metadata import DATASETS, parse_dataset_key, project_key
+from clusterless.operations.register import owner_of
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProducerSpec, ProjectSpec
+from clusterless.runtime.store import Store
+
+Component: TypeAlias = BoundarySpec | ArcSpec
+
+
+@dataclass(frozen=True)
+class Producer:
+    """The component that a dataset's lots come from."""
+
+    component: Component
+    role: str
+    """The sink's role; empty for a boundary."""
+
+    @property
+    def name(self) -> str:
+        kind = "boundary" if isinstance(self.component, BoundarySpec) else "arc"
+        return f"{kind} {self.component.name} of {self.component.project} {self.component.version}"
+
+
+class Catalog:
+    """Producers by dataset id (``name/version``)."""
+
+    def __init__(self, specs: Iterable[ProjectSpec], metadata: Store | None = None) -> None:
+        self._metadata = metadata
+        self._known: dict[str, Producer | None] = {id: found for spec in specs for id, found in _producers(spec)}
+
+    def producer(self, id: str) -> Producer | None:
+        """Who produces a dataset; None if nobody is known to."""
+        if id not in self._known:
+            spec = self._registered(id)
+            self._known.update({id: None}, **dict(_producers(spec)) if spec else {})
+        return self._known[id]
+
+    def resolve(self, text: str) -> str:
+        """The id of the dataset that a user names: ``name``, ``name/version`` or ``name:version``."""
+        name, _, version = text.replace(":", "/").partition("/")
+        ids = self._ids()
+        found = [id for id in ids if id == f"{name}/{version}" or (not version and id.partition("/")[0] == name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidInput(f"there are several versions of dataset {name!r}", fix=f"say which: {', '.join(found)}")
+        if version:
+            return f"{name}/{version}"  # nobody is registered for it, and it may have lots all the same
+        raise InvalidInput(f"no dataset is named {text!r}", fix=nearest(name, {id.partition("/")[0] for id in ids}))
+
+    def _ids(self) -> list[str]:
+        entries = self._metadata.list(DATASETS) if self._metadata is not None else ()
+        registered = {"/".join(found) for entry in entries if (found := parse_dataset_key(entry.key))}
+        return sorted({*self._known, *registered})
+
+    def _registered(self, id: str) -> ProjectSpec | None:
+        pipeline = registered_owner(self._metadata, id) if self._metadata is not None else None
+        if pipeline is None or self._metadata is None:
+            return None
+        try:
+            return compile_pipeline(pipeline, external=externals(pipeline, self._metadata))
+        except InvalidInput:
+            return None
+
+
+def _producers(spec: ProjectSpec) -> Iterator[tuple[str, Producer]]:
+    for boundary in spec.boundaries:
+        yield boundary.dataset.id, Producer(boundary, "")
+    for arc in spec.arcs:
+        for role, sink in arc.sinks.items():
+            yield sink.id, Producer(arc, role)
+
+
+def registered_owner(metadata: Store, id: str) -> Pipeline | None:
+    """The registered project that owns a dataset; None if there is none, or it cannot be read."""
+    owner = owner_of(metadata, *id.split("/", 1))
+    text = metadata.get(project_key(*owner)) if owner else None
+    try:
+        return Pipeline.from_json(text.decode()) if text else None
+    except (InvalidInput, UnicodeDecodeError):
+        return None
+
+
+def externals(pipeline: Pipeline, metadata: Store, seen: frozenset[str] = frozenset()) -> dict[str, External]:
+    """What is registered of the datasets that a pipeline reads and does not produce."""
+    owned = {boundary.dataset.id for boundary in pipeline.boundaries} | {
+        it.id for arc in pipeline.arcs for it in arc.sinks.values()
+    }
+    wanted = {source.id for arc in pipeline.arcs for source in arc.sources.values()} - owned - seen
+    found = {id: _external(id, metadata, seen | wanted) for id in sorted(wanted)}
+    return {id: external for id, external in found.items() if external is not None}
+
+
+def _external(id: str, metadata: Store, seen: frozenset[str]) -> External | None:
+    pipeline = registered_owner(metadata, id)
+    if pipeline is None:
+        return None
+    whole = graph(pipeline, externals(pipeline, metadata, seen))
+    owner, rhythm = whole.owner(id), whole.rhythms.get(id)
+    if owner is None or rhythm is None:
+        return None
+    kind = "boundary" if isinstance(owner.component, Boundary) else "arc"
+    producer = ProducerSpec(kind, pipeline.project.name, pipeline.project.version, owner.component.name)
+    return External(
+        owner.dataset.path or "", str(rhythm.unit), producer, rhythm.cadence, str(rhythm.start) if rhythm.start else None
+    )

@@ -1,0 +1,99 @@
+"""Time as people write it, and the span of lots it means; pure.
+
+A range is ``[earliest, latest)``. Either end is a lot's id (its interval's start), a date or time (UTC unless it says otherwise),
+``now``, or a length of time that means *ago*: ``12h``, ``1d``, ``90m``. The lot that is still open at ``latest`` is left out,
+unless both ends lie in it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.lots import Lot, Unit, parse_lot
+
+EARLIEST, LATEST = "12h", "now"
+_AGO = re.compile(r"([0-9]+)\s*(s|m|min|h|d|w)", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def instant(text: str, now: float) -> float:
+    """Seconds since the epoch of a point in time as people write it."""
+    text = text.strip()
+    if text.lower() == "now":
+        return now
+    if match := _AGO.fullmatch(text):
+        return now - int(match[1]) * _SECONDS[match[2].lower()]
+    if re.fullmatch(r"[0-9]{8}PT[0-9HM]+", text):
+        return parse_lot(text).start
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            f"{text!r} is no point in time", fix="for example 12h (ago), now, 2015-05-17, 2015-05-17T10:05, 20150517PT5M121"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The lots of a unit from ``first`` up to but not including ``end``, as indexes."""
+
+    unit: Unit
+    first: int
+    end: int
+    _days: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    @property
+    def first_lot(self) -> Lot:
+        return Lot(self.unit, self.first)
+
+    @property
+    def end_lot(self) -> Lot:
+        """The first lot that is not in the span any more."""
+        return Lot(self.unit, self.end)
+
+    @property
+    def last_lot(self) -> Lot:
+        return Lot(self.unit, self.end - 1)
+
+    def index(self, lot: str) -> int | None:
+        """Index of a lot's id; None if it is none of this unit. Made for long listings: a day is read once."""
+        width, day = self.unit.width, self._days.get(lot[:8])
+        ordinal = lot[-width:]
+        if day is None or lot[8:-width] != str_of(self.unit) or not (ordinal.isascii() and ordinal.isdigit()):
+            return self._slowly(lot)
+        number = int(ordinal)
+        return day + number if number < self.unit.per_day else None
+
+    def _slowly(self, text: str) -> int | None:
+        try:
+            lot = parse_lot(text)
+        except InvalidInput:
+            return None
+        if lot.unit != self.unit:
+            return None
+        self._days[text[:8]] = lot.index - lot.index % self.unit.per_day
+        return lot.index
+
+
+_NAMES: dict[int, str] = {}
+
+
+def str_of(unit: Unit) -> str:
+    """``str(unit)``, remembered."""
+    return _NAMES.get(unit.minutes) or _NAMES.setdefault(unit.minutes, str(unit))
+
+
+def span(unit: Unit, earliest: float, latest: float) -> Span:
+    """The span of ``[earliest, latest)`` (seconds since the epoch): the lot that is open at ``latest`` is left out, but where
+    both lie in one lot, that lot is the span."""
+    if latest < earliest:
+        raise InvalidInput("the range ends before it begins", fix="--earliest is the older end, --latest the newer one")
+    first, end = unit.lot_at(earliest).index, unit.lot_at(latest).index
+    return Span(unit, first, max(end, first + 1))

@@ -1,0 +1,155 @@
+"""The state of datasets and arcs over a range of lots: as a list, one record a lot, or summed up in one record.
+
+Corrected against the predecessor, whose columns these are: the range ends where it is said to, a lot counts once however many
+attempts it took, ``range`` is the number of lots in it, a dataset or arc of which nothing is found yet is a row like any other,
+and what is wrong with one does not keep the others from being reported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from clusterless.operations.ranges import Span, span
+from clusterless.operations.records import (
+    ArcLot,
+    ArcRecord,
+    ArcStatus,
+    DatasetLot,
+    DatasetRecord,
+    DatasetStatus,
+    Trouble,
+)
+from clusterless.operations.scan import Arc, Found, arc_keys, arc_lots, dataset_lots, first_lot
+from clusterless.runtime.layout import manifest_prefix
+from clusterless.runtime.lots import Unit
+from clusterless.runtime.store import Store
+
+SHOWN = 20
+"""Troubles kept of one scan; further ones are counted."""
+
+
+@dataclass
+class Troubles:
+    """What a scan could not use."""
+
+    found: list[Trouble] = field(default_factory=list)
+    count: int = 0
+
+    def __call__(self, trouble: Trouble) -> None:
+        self.count += 1
+        if len(self.found) < SHOWN:
+            self.found.append(trouble)
+
+
+@dataclass(frozen=True)
+class Period:
+    """``[earliest, latest)``, in seconds since the epoch, and the moment it is asked in."""
+
+    earliest: float
+    latest: float
+    now: float
+
+    def of(self, unit: Unit) -> Span:
+        return span(unit, self.earliest, self.latest)
+
+
+def dataset_unit(manifests: Store, dataset: DatasetRecord) -> Unit | None:
+    """The unit of a dataset's lots, from the first one there is; None while there is none."""
+    name = dataset.dataset
+    lot = first_lot(manifests, (manifest_prefix(name.name, name.version, replays=replays) for replays in (False, True)))
+    return lot.unit if lot else None
+
+
+def arc_unit(state: Store, arc: ArcRecord) -> Unit | None:
+    """The unit of an arc's lots, from the first one there is; None while there is none."""
+    keys = arc_keys(state, arc.project.name, arc.project.version, arc.name)
+    lot = first_lot(state, (prefix for it in keys for prefix in (it.markers, it.lots)))
+    return lot.unit if lot else None
+
+
+def dataset_list(
+    manifests: Store, dataset: DatasetRecord, unit: Unit | None, period: Period, troubles: Troubles
+) -> Iterator[DatasetLot]:
+    """The lots of a dataset that were found in the period."""
+    name = dataset.dataset
+    if unit is not None:
+        for found in dataset_lots(manifests, name.name, name.version, period.of(unit), troubles):
+            yield DatasetLot(dataset.placement, name, found.lot, found.state)
+
+
+def arc_list(
+    state: Store, record: ArcRecord, arc: Arc, unit: Unit | None, period: Period, troubles: Troubles
+) -> Iterator[ArcLot]:
+    """The lots of an arc that were found in the period."""
+    if unit is not None:
+        for found in arc_lots(state, arc, period.of(unit), period.now, troubles):
+            yield ArcLot(record.placement, record.project, record.name, found.lot, found.state)
+
+
+def dataset_status(
+    manifests: Store, dataset: DatasetRecord, unit: Unit | None, period: Period, troubles: Troubles
+) -> DatasetStatus:
+    """A dataset's lots of the period, summed up."""
+    lots = period.of(unit) if unit else None
+    name = dataset.dataset
+    total = _sum(lots, dataset_lots(manifests, name.name, name.version, lots, troubles) if lots else ())
+    by = total.states
+    return DatasetStatus(
+        dataset.placement,
+        name,
+        *_ends(lots, total),
+        by["removed"],
+        by["partial"],
+        by["empty"],
+        by["complete"],
+        *_totals(lots, total),
+    )
+
+
+def arc_status(state: Store, record: ArcRecord, arc: Arc, unit: Unit | None, period: Period, troubles: Troubles) -> ArcStatus:
+    """An arc's lots of the period, summed up."""
+    lots = period.of(unit) if unit else None
+    total = _sum(lots, arc_lots(state, arc, lots, period.now, troubles) if lots else ())
+    by = total.states
+    return ArcStatus(
+        record.placement, record.project, record.name, *_ends(lots, total),
+        by["running"], by["partial"], by["missing"], by["complete"], *_totals(lots, total),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Total:
+    first: Found | None
+    last: Found | None
+    states: Counter[str]
+
+
+def _sum(lots: Span | None, found: Iterable[Found]) -> _Total:
+    first = last = None
+    states: Counter[str] = Counter()
+    for last in found:
+        first = first or last
+        states[last.state] += 1
+    return _Total(first, last, states)
+
+
+def _ends(
+    lots: Span | None, total: _Total
+) -> tuple[str | None, str | None, str | None, int | None, str | None, str | None, int | None]:
+    """temporalUnit to latestGap."""
+    if lots is None:
+        return None, None, None, None, None, None, None
+    first, last = total.first, total.last
+    return (
+        lots.unit.name.upper(),
+        str(lots.first_lot), first.lot if first else None, first.at - lots.first if first else None,
+        str(lots.last_lot), last.lot if last else None, lots.end - 1 - last.at if last else None,
+    )  # fmt: skip
+
+
+def _totals(lots: Span | None, total: _Total) -> tuple[int, int | None, int | None]:
+    """totalFound, range, rangeGap."""
+    count = total.states.total()
+    return (count, None, None) if lots is None else (count, len(lots), len(lots) - count)
