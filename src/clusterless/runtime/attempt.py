@@ -111,6 +111,7 @@ class ArcRunner:
     dead: Callable[[str], bool] = lambda delivery: False
     """Whether the holder of a delivery is known to be dead; shortens a lease, never lengthens it."""
     token: Callable[[], str] = new_token
+    inline: int = INLINE
     guard: Callable[[Run], AbstractContextManager[None]] = lambda run: nullcontext()
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     sources: Sources = field(init=False)
@@ -141,7 +142,7 @@ class ArcRunner:
                 results += self.look_behind(role, lot, delivery)
         return results
 
-    def wake(self, run: Run, delivery: Delivery) -> Result:
+    def wake(self, run: Run, delivery: Delivery, armed: float = 0.0) -> Result:
         """A run's alarm: settle what is absent, then run. Also how a lot of this arc is settled for somebody else."""
         missing = self._missing(run)
         later = [at for member in missing if (at := self._settle(member)) is not None]
@@ -158,13 +159,19 @@ class ArcRunner:
         ]
         return max(waits_until, default=None)
 
+    def catch_up(self, run: Run, delivery: Delivery) -> Result:
+        """A run that should have been committed by now, on all that is announced: what a lost delivery or alarm would have done."""
+        if waits(self.spec) and self.clock.now() >= due(self.spec, run):
+            return self.wake(run, delivery)
+        return self._advance(run, delivery)
+
     def replay(self, run: Run, delivery: Delivery, *, cascade: bool = True) -> Result:
         """A new generation of a run, whatever was committed before; on the newest of each source."""
         readings = self._look(run, None)
         _close(readings)
         if None in readings.values():
             return Result(run, Ending.ABSENT)
-        keys = self._keys(run)
+        keys = self.keys(run)
         while True:
             history = read_history(self.site.state, keys, run.lot)
             earlier = [generation.sources for generation in history.values() if generation.sources is not None]
@@ -197,7 +204,7 @@ class ArcRunner:
 
     def _stop(self, run: Run, decision: Committed | Busy | Exhausted) -> Result:
         if isinstance(decision, Committed):
-            self._publish(run, decision.generation)
+            self.publish(run, decision.generation)
             return Result(run, Ending.ALREADY, decision.generation)
         if isinstance(decision, Busy):
             return Result(run, Ending.BUSY, until=decision.until, holder=decision.holder)
@@ -206,10 +213,10 @@ class ArcRunner:
     def _not_ready(self, run: Run, announced: Member | None, readings: Mapping[Member, Reading | None]) -> Result:
         if announced is not None and readings.get(announced) is not None:
             return self._wait(run, due(self.spec, run))
-        committed = [g.number for g in read_history(self.site.state, self._keys(run), run.lot).values() if g.committed]
+        committed = [g.number for g in read_history(self.site.state, self.keys(run), run.lot).values() if g.committed]
         if not committed:
             return Result(run, Ending.ABSENT if announced else Ending.WAITING, until=None)
-        self._publish(run, max(committed))  # its sources are gone, its outcome stands
+        self.publish(run, max(committed))  # its sources are gone, its outcome stands
         return Result(run, Ending.ALREADY, max(committed))
 
     def _wait(self, run: Run, at: float) -> Result:
@@ -240,7 +247,7 @@ class ArcRunner:
             if first and self._create_claim(run, slot, delivery):
                 return slot
             decision = decide(
-                read_history(self.site.state, self._keys(run), run.lot),
+                read_history(self.site.state, self.keys(run), run.lot),
                 wanted,
                 available,
                 delivery=delivery.id,
@@ -253,7 +260,7 @@ class ArcRunner:
             slot, first = Slot(decision.generation, decision.attempt, self._trim(decision.sources)), True
 
     def _create_claim(self, run: Run, slot: Slot, delivery: Delivery, cascade: bool = True) -> bool:
-        key = self._keys(run).claim(run.lot, slot.generation, slot.attempt)
+        key = self.keys(run).claim(run.lot, slot.generation, slot.attempt)
         claim = Claim(self.token(), delivery.id, delivery.cause, cascade, slot.sources, self.clock.now(), self.spec.lease)
         return certain(self.site.state.create(key, claim.encode()), key).mine
 
@@ -275,12 +282,12 @@ class ArcRunner:
             absent.setdefault(member.role, []).append(str(member.lot))
         outcome = "empty" if all(sink.state == "empty" for sink in sinks.values()) else "complete"
         commit = Commit(self.token(), slot.attempt, outcome, slot.sources, sinks, absent, cascade)
-        key = self._keys(run).commit(run.lot, slot.generation)
+        key = self.keys(run).commit(run.lot, slot.generation)
         mine = certain(self.site.state.create(key, commit.encode(), durable=True), key).mine
         if mine:
-            self._publish(run, slot.generation, commit)
+            self.publish(run, slot.generation, commit)
         else:
-            self._publish(run, slot.generation)
+            self.publish(run, slot.generation)
         return Result(run, Ending.COMMITTED if mine else Ending.LOST, slot.generation)
 
     def _work(self, run: Run, slot: Slot, readings: Mapping[Member, Reading | None]) -> Work:
@@ -296,15 +303,15 @@ class ArcRunner:
 
     def _stage(self, run: Run, slot: Slot, role: str, produced: Produced) -> SinkCommit:
         body = encode_chunks(Manifest(state=produced.state, lot=str(run.lot), uris=produced.uris))
-        if produced.count <= INLINE:
+        if produced.count <= self.inline:
             return SinkCommit(produced.state.value, produced.count, b"".join(body).decode())
-        key = self._keys(run).sink(run.lot, slot.generation, slot.attempt, role)
+        key = self.keys(run).sink(run.lot, slot.generation, slot.attempt, role)
         if certain(self.site.state.create(key, body, durable=True), key) is Created.OTHER:
             raise WorkloadError("this attempt's staged manifest exists with other bytes", where=key)
         return SinkCommit(produced.state.value, produced.count, None, digest_of(body))
 
-    def _publish(self, run: Run, generation: int, commit: Commit | None = None) -> None:
-        keys = self._keys(run)
+    def publish(self, run: Run, generation: int, commit: Commit | None = None) -> None:
+        keys = self.keys(run)
         commit = commit or read_commit(self.site.state, keys, run.lot, generation)
         roll_forward(self.site, keys, dict(self.spec.sinks), run.lot, generation, commit)
         self._remember(run)
@@ -318,7 +325,7 @@ class ArcRunner:
             for role, result in produced.items():
                 text = Manifest(state=ManifestState.PARTIAL, lot=str(run.lot), uris=result.uris, comment=f"{role}: {error}")
                 partial(self.site, self.spec.sinks[role], slot.generation, slot.attempt, text)
-            self.site.state.create(self._keys(run).failed(run.lot, slot.generation, slot.attempt), document.encode())
+            self.site.state.create(self.keys(run).failed(run.lot, slot.generation, slot.attempt), document.encode())
         except StoreError:
             return
 
@@ -339,9 +346,7 @@ class ArcRunner:
 
     def _pick_up(self, run: Run, delivery: Delivery) -> list[Result]:
         try:
-            if waits(self.spec) and self.clock.now() >= due(self.spec, run):
-                return [self.wake(run, delivery)]  # its alarm was lost
-            return [self._advance(run, delivery)]
+            return [self.catch_up(run, delivery)]
         except Exception:  # noqa: BLE001 - recorded as failed.json; its own delivery raises it
             return []
 
@@ -352,7 +357,7 @@ class ArcRunner:
         before = Run(self._run_before(lot, source.cadence), role if self.spec.policy.kind == "any" else None)
         if self._is_handled(before):
             return
-        keys = self._keys(before)
+        keys = self.keys(before)
         start = parse_lot(self.spec.start) if self.spec.start else None
         near = lot.shift(-NEAR) if start is None or start < lot.shift(-NEAR) else start
         newest = self._newest_marker(keys, near, lot)
@@ -386,7 +391,7 @@ class ArcRunner:
         """Whether nobody needs to look at a run: before the arc's start, in this process' hands, or its marker stands."""
         if run in self._handled or (self.spec.start is not None and run.lot < parse_lot(self.spec.start)):
             return True
-        if self.site.state.head(self._keys(run).marker(run.lot)) is None:
+        if self.site.state.head(self.keys(run).marker(run.lot)) is None:
             return False
         self._remember(run)
         return True
@@ -409,7 +414,7 @@ class ArcRunner:
         """Take every announced and uncommitted lot one after the other, and stop at the first that cannot be."""
         results: list[Result] = []
         source = self.spec.sources[role]
-        keys = self._keys(Run(lot, role if self.spec.policy.kind == "any" else None))
+        keys = self.keys(Run(lot, role if self.spec.policy.kind == "any" else None))
         start = parse_lot(self.spec.start) if self.spec.start else None
         newest = self._newest_marker(keys, start, lot) or start
         horizon = Lot(lot.unit, lot.index + NEAR)
@@ -424,7 +429,7 @@ class ArcRunner:
 
     # -- helpers -----------------------------------------------------------------------------------------------------------
 
-    def _keys(self, run: Run) -> ArcKeys:
+    def keys(self, run: Run) -> ArcKeys:
         return ArcKeys(self.spec.project, self.spec.version, self.spec.name, run.role)
 
     def _trim(self, vector: Generations) -> dict[str, dict[str, int]]:
@@ -443,3 +448,9 @@ def _close(readings: Mapping[Member, Reading | None]) -> None:
     for reading in readings.values():
         if reading is not None:
             reading.close()
+
+
+def parse_run_alarm(name: str) -> tuple[Lot, float]:
+    """The lot whose run an alarm of an arc wakes, and the instant it was armed for."""
+    lot, _, at = name.partition("@")
+    return parse_lot(lot), float(at or 0)

@@ -208,7 +208,7 @@ class Intake:
     def look_behind(self, lot: Lot) -> list[ClusterlessError]:
         """Close lots before ``lot`` that are past due; stops at the newest published one. One bad lot stops no other."""
         errors: list[ClusterlessError] = []
-        for behind, generation in self._overdue(lot):
+        for behind, generation, _ in self.overdue(lot):
             try:
                 self.close(behind, generation)
             except ClusterlessError as error:
@@ -217,19 +217,25 @@ class Intake:
             self._looked.add(lot)
         return errors
 
-    def _overdue(self, lot: Lot) -> list[tuple[Lot, int]]:
-        newest = self._newest_published(lot)
+    def overdue(self, lot: Lot | None = None) -> list[tuple[Lot, int, bool]]:
+        """Lots and generations that are committed (True) or should be by now: of all, or those before ``lot`` back to the newest
+        published one."""
+        newest = self._newest_published(lot) if lot else None
         after = f"{self.keys.lots}lot={newest}/{LAST}" if newest else ""
         found: dict[tuple[Lot, int], set[str]] = {}
         for entry in self.site.state.list(self.keys.lots, after):
             parsed = parse_protocol_key(entry.key)
             if parsed is None:
                 continue
-            if parsed.lot >= str(lot):
+            if lot and parsed.lot >= str(lot):
                 break
             found.setdefault((parse_lot(parsed.lot), parsed.generation), set()).add(parsed.what)
         limit = self.clock.now() - self.spec.grace
-        return [at for at, whats in found.items() if "commit" in whats or at[0].end <= limit or not self.spec.frequent]
+        return [
+            (*at, "commit" in whats)
+            for at, whats in found.items()
+            if "commit" in whats or at[0].end <= limit or not self.spec.frequent
+        ]
 
     def _newest_published(self, lot: Lot) -> str | None:
         prefix = manifest_prefix(self.spec.dataset.name, self.spec.dataset.version)

@@ -1,0 +1,247 @@
+"""What no event tells: found in storage alone, and repaired by the protocol's own functions.
+
+Reconcile looks for six things, and repairs each by doing again what should have been done:
+
+========== ===================================================== ==========================================
+open        a lot past its close, or sealed and not committed     close it
+hidden      a commit whose manifests or markers are missing       roll it forward
+unmarked    an object in a boundary's path that no arrival names  mark it
+stray       an arrival that no commit lists and no open lot has   mark it again: it follows its late pointers
+behind      an announced lot, or replay, that a subscribed arc    deliver it; its claim, if there is one, is past its lease
+            has not committed
+exhausted   the same, with all declared attempts failed           nothing, unless ``stubborn``: then a new generation
+========== ===================================================== ==========================================
+
+Components are taken in order of dependency, and each only once, so that one pass brings everything about that can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from clusterless.runtime.attempt import ArcRunner, Ending, Result
+from clusterless.runtime.errors import ClusterlessError
+from clusterless.runtime.history import covers, read_commit, read_history
+from clusterless.runtime.intake import Intake
+from clusterless.runtime.layout import ArcKeys, ManifestKey, parse_manifest_key, parse_marker_key, parse_protocol_key
+from clusterless.runtime.lots import Lot, parse_lot
+from clusterless.runtime.policy import Member, Run, members, runs_of, waits
+from clusterless.runtime.records import Arrival
+from clusterless.runtime.site import Delivery, Site
+from clusterless.runtime.sources import PUBLISHED
+from clusterless.runtime.spec import ArcSpec, DatasetSpec
+from clusterless.runtime.store import Store
+
+Objects: TypeAlias = Callable[[Intake], Iterable[Arrival]]
+"""What lies in a boundary's path now, filtered as its notifications are."""
+
+
+class Kind(StrEnum):
+    """What was found."""
+
+    OPEN = "open"
+    HIDDEN = "hidden"
+    UNMARKED = "unmarked"
+    STRAY = "stray"
+    BEHIND = "behind"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that no event will tell. ``repair`` does what should have been done, and may be called by anyone, any time."""
+
+    kind: Kind
+    component: str
+    lot: str
+    generation: int = 1
+    what: str = ""
+    """The object, or the manifest that is missing."""
+    repair: Callable[[], object] = field(default=lambda: None, compare=False, repr=False)
+
+
+@dataclass
+class Report:
+    """All that was found, and what could not be repaired."""
+
+    findings: list[Finding] = field(default_factory=list)
+    errors: list[tuple[Finding, ClusterlessError]] = field(default_factory=list)
+
+
+def reconcile(
+    intakes: Sequence[Intake],
+    runners: Sequence[ArcRunner],
+    objects: Objects,
+    delivery: Delivery,
+    *,
+    stubborn: bool = False,
+) -> Report:
+    """Find and repair everything, component by component; ``runners`` in order of dependency. One bad lot stops no other.
+
+    Raises what keeps it from looking at all (:class:`~clusterless.runtime.errors.StoreError`).
+    """
+    report = Report()
+    looks: list[Callable[[], Iterable[Finding]]] = []
+    for intake in intakes:
+        looks += [lambda i=intake: unfinished(i), lambda i=intake: unheard(i, objects(i))]  # type: ignore[misc]
+    for runner in runners:
+        looks += [lambda r=runner: unpublished(r), lambda r=runner: behind(r, delivery, stubborn=stubborn)]  # type: ignore[misc]
+    for look in looks:
+        for finding in list(look()):
+            report.findings.append(finding)
+            try:
+                finding.repair()
+            except ClusterlessError as error:
+                report.errors.append((finding, error))
+    return report
+
+
+# -- boundaries ----------------------------------------------------------------------------------------------------------------
+
+
+def unfinished(intake: Intake) -> Iterator[Finding]:
+    """Lots of a boundary that should be closed or published, and are not."""
+    spec, published = intake.spec, _published(intake.site, [intake.spec.dataset])[intake.spec.dataset.id]
+    for lot, generation, committed in intake.overdue():
+        if (str(lot), generation) not in published:
+            kind = Kind.HIDDEN if committed else Kind.OPEN
+            yield Finding(kind, spec.name, str(lot), generation, repair=lambda at=(lot, generation): intake.close(*at))  # type: ignore[misc]
+
+
+def unheard(intake: Intake, objects: Iterable[Arrival]) -> Iterator[Finding]:
+    """Arrivals that are in no lot and in none that may still take them in."""
+    strays, safe = _marks(intake)
+    for digest, (lot, generation, key) in strays.items():
+        if digest not in safe:
+            yield Finding(Kind.STRAY, intake.spec.name, lot, generation, key, lambda k=key: _mark_again(intake, k))  # type: ignore[misc]
+    for arrival in objects:
+        if arrival.digest not in safe and arrival.digest not in strays:
+            yield Finding(
+                Kind.UNMARKED,
+                intake.spec.name,
+                str(intake.lot_of(arrival)),
+                what=arrival.uri,
+                repair=lambda a=arrival: intake.mark(a),  # type: ignore[misc]
+            )
+
+
+def _marks(intake: Intake) -> tuple[dict[str, tuple[str, int, str]], set[str]]:
+    """Digests of arrivals that a commit passed over, with the key of one of their marks; and of those that are in."""
+    decided: dict[tuple[str, int], set[str]] = {}
+    marks: list[tuple[str, tuple[str, int, str]]] = []
+    for entry in intake.site.state.list(intake.keys.lots):
+        found = parse_protocol_key(entry.key)
+        if found is None:
+            continue
+        if found.what == "commit":
+            commit = intake.committed(parse_lot(found.lot), found.generation)
+            decided[found.lot, found.generation] = {arrival.digest for arrival in commit.arrivals} if commit else set()
+        elif found.what == "arrivals":
+            marks.append((found.name, (found.lot, found.generation, entry.key)))
+    safe = {digest for digests in decided.values() for digest in digests}
+    safe |= {digest for digest, (lot, generation, _) in marks if (lot, generation) not in decided}
+    return {digest: at for digest, at in reversed(marks) if digest not in safe}, safe
+
+
+def _mark_again(intake: Intake, key: str) -> object:
+    data = intake.site.state.get(key)
+    return None if data is None else intake.mark(Arrival.decode(data, key))
+
+
+# -- arcs ------------------------------------------------------------------------------------------------------------------------
+
+
+def unpublished(runner: ArcRunner) -> Iterator[Finding]:
+    """Commits of an arc whose manifests or marker are missing."""
+    spec, site = runner.spec, runner.site
+    published = _published(site, list(spec.sinks.values()))
+    for keys in _keys(spec):
+        sinks = [spec.sinks[keys.role]] if keys.role else list(spec.sinks.values())
+        markers = {found.lot for entry in site.state.list(keys.markers) if (found := parse_marker_key(entry.key)) is not None}
+        for lot, generation in _commits(site.state, keys):
+            if lot not in markers or any((lot, generation) not in published[sink.id] for sink in sinks):
+                run = Run(parse_lot(lot), keys.role)
+                repair = lambda at=(run, generation): runner.publish(*at)  # noqa: E731
+                yield Finding(Kind.HIDDEN, spec.name, lot, generation, repair=repair)
+
+
+def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> Iterator[Finding]:
+    """Runs that announced lots call for, and that no commit has taken in."""
+    spec = runner.spec
+    newest = {source.dataset.id: _newest(runner.site, source.dataset) for source in spec.sources.values()}
+    for run in _called_for(spec, newest):
+        wanted: dict[str, dict[str, int]] = {}
+        states = set()
+        for member in members(spec, run):
+            generation, state = _of(newest, spec, member)
+            states.add(state)
+            if generation:
+                wanted.setdefault(member.role, {})[str(member.lot)] = generation
+        if waits(spec) and "complete" not in states and "absent" in states:
+            continue  # nothing but emptiness: nobody needs it
+        history = read_history(runner.site.state, runner.keys(run), run.lot)
+        if any(generation.committed and covers(generation.sources, wanted) for generation in history.values()):
+            continue
+        yield Finding(
+            Kind.BEHIND,
+            spec.name,
+            str(run.lot),
+            max(history, default=1),
+            repair=lambda run=run: _catch_up(runner, run, delivery, stubborn),  # type: ignore[misc]
+        )
+
+
+def _catch_up(runner: ArcRunner, run: Run, delivery: Delivery, stubborn: bool) -> Result:
+    result = runner.catch_up(run, delivery)
+    return runner.replay(run, delivery) if stubborn and result.ending is Ending.EXHAUSTED else result
+
+
+def _called_for(spec: ArcSpec, newest: dict[str, dict[str, tuple[int, str]]]) -> list[Run]:
+    runs: dict[Run, None] = {}
+    for role, source in spec.sources.items():
+        for lot in newest[source.dataset.id]:
+            runs.update(dict.fromkeys(runs_of(spec, role, parse_lot(lot))))
+    return sorted(runs, key=lambda run: (run.lot, run.role or ""))
+
+
+def _of(newest: dict[str, dict[str, tuple[int, str]]], spec: ArcSpec, member: Member) -> tuple[int, str]:
+    return newest[spec.sources[member.role].dataset.id].get(str(member.lot), (0, "absent"))
+
+
+def _keys(spec: ArcSpec) -> list[ArcKeys]:
+    roles: list[str | None] = list(spec.sources) if spec.policy.kind == "any" else [None]
+    return [ArcKeys(spec.project, spec.version, spec.name, role) for role in roles]
+
+
+def _commits(store: Store, keys: ArcKeys) -> Iterator[tuple[str, int]]:
+    for entry in store.list(keys.lots):
+        found = parse_protocol_key(entry.key)
+        if found is not None and found.what == "commit" and found.role == keys.role:
+            yield found.lot, found.generation
+
+
+def _manifests(site: Site, dataset: DatasetSpec) -> Iterator[ManifestKey]:
+    from clusterless.runtime.layout import manifest_prefix
+
+    for replays in (False, True):
+        for entry in site.manifests.list(manifest_prefix(dataset.name, dataset.version, replays=replays)):
+            key = parse_manifest_key(entry.key)
+            if key is not None and key.lot is not None and key.state in PUBLISHED:
+                yield key
+
+
+def _published(site: Site, datasets: list[DatasetSpec]) -> dict[str, set[tuple[str, int]]]:
+    return {dataset.id: {(key.lot or "", key.generation) for key in _manifests(site, dataset)} for dataset in datasets}
+
+
+def _newest(site: Site, dataset: DatasetSpec) -> dict[str, tuple[int, str]]:
+    newest: dict[str, tuple[int, str]] = {}
+    for key in _manifests(site, dataset):
+        newest[key.lot or ""] = max(newest.get(key.lot or "", (0, "")), (key.generation, key.state or ""))
+    return newest
+
+
+__all__ = ["Finding", "Kind", "Lot", "Report", "behind", "read_commit", "reconcile", "unfinished", "unheard", "unpublished"]
