@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, StoreError, WorkloadError
@@ -87,6 +88,9 @@ class Result:
         return self.ending in (Ending.COMMITTED, Ending.LOST, Ending.ALREADY)
 
 
+AGAIN = 60.0
+"""Seconds from one alarm of a run to the next, at least."""
+Readings: TypeAlias = Mapping[Member, "Reading | None"]
 Settle = Callable[[SourceSpec, Lot], "float | None"]
 """Asks a source's producer to settle a lot: None when it has done what it can, else the time from which it may be asked again.
 Raises what befalls it. Whether the lot is there afterwards is read from storage."""
@@ -143,21 +147,39 @@ class ArcRunner:
         return results
 
     def wake(self, run: Run, delivery: Delivery, armed: float = 0.0) -> Result:
-        """A run's alarm: settle what is absent, then run. Also how a lot of this arc is settled for somebody else."""
-        missing = self._missing(run)
-        later = [at for member in missing if (at := self._settle(member)) is not None]
-        if later:
-            return self._wait(run, max(later))
-        return self._advance(run, delivery, settled=missing)
+        """A run's alarm, which was ``armed`` for an instant: settle what is absent, then run.
+
+        A run of which nothing but emptiness is there is left alone: else settling one window would call for the next, for ever.
+        """
+        readings = self._look(run, None)
+        _close(readings)
+        if not _called_for(readings):
+            return Result(run, Ending.WAITING)
+        result = self._bring_about(run, readings, delivery)
+        if result.ending is Ending.WAITING and result.until is not None:
+            return self._wait(run, max(result.until, (armed or due(self.spec, run)) + AGAIN))
+        return result
 
     def settle(self, lot: Lot, delivery: Delivery) -> float | None:
         """Bring this arc's lot about, through its own sources; None when done, else the time to ask again."""
-        if self.spec.start and lot < parse_lot(self.spec.start):
-            return None
-        waits_until = [
-            result.until for run in run_named(self.spec, lot) if not (result := self.wake(run, delivery)).done and result.until
-        ]
+        waits_until = []
+        for run in run_named(self.spec, lot):
+            if waits(self.spec) and self.clock.now() < due(self.spec, run):
+                waits_until.append(due(self.spec, run))
+                continue
+            readings = self._look(run, None)
+            _close(readings)
+            result = self._bring_about(run, readings, delivery)
+            if not result.done and result.until is not None:
+                waits_until.append(result.until)
         return max(waits_until, default=None)
+
+    def _bring_about(self, run: Run, readings: Readings, delivery: Delivery) -> Result:
+        missing = [member for member, reading in readings.items() if reading is None]
+        later = [at for member in missing if (at := self._settle(member)) is not None]
+        if later:
+            return Result(run, Ending.WAITING, until=max(later))
+        return self._advance(run, delivery, settled=missing)
 
     def catch_up(self, run: Run, delivery: Delivery) -> Result:
         """A run that should have been committed by now, on all that is announced: what a lost delivery or alarm would have done."""
@@ -210,9 +232,9 @@ class ArcRunner:
             return Result(run, Ending.BUSY, until=decision.until, holder=decision.holder)
         return Result(run, Ending.EXHAUSTED, decision.generation)
 
-    def _not_ready(self, run: Run, announced: Member | None, readings: Mapping[Member, Reading | None]) -> Result:
+    def _not_ready(self, run: Run, announced: Member | None, readings: Readings) -> Result:
         if announced is not None and readings.get(announced) is not None:
-            return self._wait(run, due(self.spec, run))
+            return self._wait(run, due(self.spec, run)) if _called_for(readings) else Result(run, Ending.WAITING)
         committed = [g.number for g in read_history(self.site.state, self.keys(run), run.lot).values() if g.committed]
         if not committed:
             return Result(run, Ending.ABSENT if announced else Ending.WAITING, until=None)
@@ -225,15 +247,10 @@ class ArcRunner:
             self.alarm.arm(str(run.lot) if at <= due(self.spec, run) else f"{run.lot}@{at:.0f}", at)
         return Result(run, Ending.WAITING, until=at)
 
-    def _missing(self, run: Run) -> list[Member]:
-        readings = self._look(run, None)
-        _close(readings)
-        return [member for member, reading in readings.items() if reading is None]
-
     def _settle(self, member: Member) -> float | None:
         return self.settle_source(self.spec.sources[member.role], member.lot)
 
-    def _look(self, run: Run, announced: Member | None, note: Announcement | None = None) -> dict[Member, Reading | None]:
+    def _look(self, run: Run, announced: Member | None, note: Announcement | None = None) -> Readings:
         if note is None:
             return self.sources.look(run, announced)
         return self.sources.look(run, announced, note.state, note.generation)
@@ -267,7 +284,7 @@ class ArcRunner:
     # -- run, commit, publish ------------------------------------------------------------------------------------------------
 
     def _run(
-        self, run: Run, slot: Slot, readings: Mapping[Member, Reading | None], settled: list[Member], cascade: bool = True
+        self, run: Run, slot: Slot, readings: Readings, settled: list[Member], cascade: bool = True
     ) -> Result:
         try:
             work = self._work(run, slot, readings)
@@ -290,7 +307,7 @@ class ArcRunner:
             self.publish(run, slot.generation)
         return Result(run, Ending.COMMITTED if mine else Ending.LOST, slot.generation)
 
-    def _work(self, run: Run, slot: Slot, readings: Mapping[Member, Reading | None]) -> Work:
+    def _work(self, run: Run, slot: Slot, readings: Readings) -> Work:
         if self._trim(_vector(readings)) != slot.sources:
             readings = self.sources.at(run, slot.sources)  # another attempt has fixed the inputs
         start, end = interval(self.spec, run)
@@ -436,7 +453,7 @@ class ArcRunner:
         return trimmed(vector, set(picked_roles(self.spec)))
 
 
-def _vector(readings: Mapping[Member, Reading | None]) -> dict[str, dict[str, int]]:
+def _vector(readings: Readings) -> dict[str, dict[str, int]]:
     vector: dict[str, dict[str, int]] = {}
     for member, reading in readings.items():
         if reading is not None:
@@ -444,7 +461,12 @@ def _vector(readings: Mapping[Member, Reading | None]) -> dict[str, dict[str, in
     return vector
 
 
-def _close(readings: Mapping[Member, Reading | None]) -> None:
+def _called_for(readings: Readings) -> bool:
+    """Whether somebody needs this run: something arrived in a member of it, or all of them are settled."""
+    return None not in readings.values() or any(reading is not None and not reading.empty for reading in readings.values())
+
+
+def _close(readings: Readings) -> None:
     for reading in readings.values():
         if reading is not None:
             reading.close()
