@@ -9,10 +9,12 @@ import argparse
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +34,7 @@ from questions import QUESTIONS, answer
 from uploads import HOUR, first_hour, last_hour, read_log, uploads
 
 HERE = Path(__file__).resolve().parent
+BEFORE = "before"
 DAY = 86_400
 SETTLED = 300
 """Seconds after a day's end by which its roll-up is surely done, its grace included."""
@@ -47,12 +50,14 @@ def main() -> int:
     done = True
     try:
         if not options.check_only:
-            fresh(options.lake)
+            fresh(lake.root)
             done = replay(lake, lines, console)
         return report(lake, lines, console) if done else 1
     except ClusterlessError as error:
-        console.print(f"[red]The demo stopped:[/] {error}", highlight=False)
+        show(console, "stopped", [str(error)])
         return 1
+    finally:
+        sweep(lake.root)
 
 
 def arguments() -> argparse.Namespace:
@@ -64,12 +69,23 @@ def arguments() -> argparse.Namespace:
 
 
 def fresh(lake: Path) -> None:
-    """An empty folder with a secret of its own. Only a lake is ever removed."""
+    """An empty folder with a secret of its own. An earlier lake is put aside in it, to be removed when there is time."""
+    private, aside = lake / PRIVATE, lake.with_name(f"{lake.name}-before")
     if lake.exists() and any(lake.iterdir()):
-        if not (lake / PRIVATE).is_dir():
+        if not private.is_dir():
             sys.exit(f"{lake} holds something that is no lake; name another folder with --lake")
-        shutil.rmtree(lake)
-    write_secret(lake / PRIVATE / "secrets" / "address-key", secrets.token_hex(32))
+        shutil.rmtree(aside, ignore_errors=True)
+        lake.rename(aside)
+    write_secret(private / "secrets" / "address-key", secrets.token_hex(32))
+    if aside.exists():
+        aside.rename(private / BEFORE)
+
+
+def sweep(lake: Path) -> None:
+    """Remove the earlier lake, after this process: tens of thousands of small files take a disk as long as a replay."""
+    if (before := lake / PRIVATE / BEFORE).exists():
+        code = "import shutil, sys; shutil.rmtree(sys.argv[1])"
+        subprocess.Popen([sys.executable, "-c", code, before], start_new_session=True, stdout=DEVNULL, stderr=DEVNULL)
 
 
 def replay(lake: Lake, lines: list[bytes], console: Console) -> bool:
@@ -94,9 +110,10 @@ def replay(lake: Lake, lines: list[bytes], console: Console) -> bool:
         f"{len(lines):,} lines in {len(files):,} files, {(end - start) / HOUR:.0f} hours replayed in {seconds:.1f} s:"
         f" {(end - start) / seconds:,.0f} times as fast as they went by.\n",
         highlight=False,
+        soft_wrap=True,
     )
-    for failure in (*outcome.failures, *(f"{it.uri}: {it.error}" for it in outcome.rejected)):
-        console.print(f"[red]failed:[/] {failure}", highlight=False)
+    failures = [*map(str, outcome.failures), *(f"{it.uri}: {it.error}" for it in outcome.rejected)]
+    show(console, "failed", failures)
     return outcome.ok
 
 
@@ -117,16 +134,21 @@ def report(lake: Lake, lines: list[bytes], console: Console) -> int:
     counted = counts(lake, expected, lots_of(lines))
     console.print(lots_table(counted, lines))
     wrong = [*answers(lake, expected, console), *problems(lake, expected, counted)]
-    for problem in wrong[:SHOWN]:
-        console.print(f"[red]wrong:[/] {escape(problem)}", highlight=False, soft_wrap=True)
     if wrong:
-        console.print(f"[red]{len(wrong)} findings[/] in {lake.root}", highlight=False, soft_wrap=True)
+        show(console, "wrong", wrong)
         return 1
     console.print(
         "Checked against a plain pass over the raw log: every lot, every row, no client address anywhere.", highlight=False
     )
     console.print(further(lake, expected), highlight=False, soft_wrap=True)
     return 0
+
+
+def show(console: Console, what: str, findings: list[str]) -> None:
+    for finding in findings[:SHOWN]:
+        console.print(f"[red]{what}:[/] {escape(finding)}", highlight=False, soft_wrap=True)
+    if len(findings) > SHOWN:
+        console.print(f"and {len(findings) - SHOWN:,} more", highlight=False)
 
 
 def lots_of(lines: list[bytes]) -> list[str]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import IO, Any
 
 from clusterless.workload import Item, Lot, Sink, secret
@@ -72,7 +73,7 @@ def tokenise(lot: Lot, out: Sink) -> None:
         for line in lines(lot):
             client, _, rest = line.partition(" ")
             if parse(line):
-                clean.write(f"{token(client)} {rest.replace(client, token(client))}\n")
+                clean.write(f"{token(client)} {rest.replace(client, token(client)) if ADDRESS.fullmatch(client) else rest}\n")
                 continue
             rejects = rejects or files.enter_context(out["rejects"].open("rejected.log", "wt"))
             rejects.write(f"{token(client)} {ADDRESS.sub(lambda found: token(found[0]), rest)}\n")
@@ -81,6 +82,7 @@ def tokenise(lot: Lot, out: Sink) -> None:
 def tokeniser(key: str) -> Callable[[str], str]:
     """The same token for the same address, and no way back without the key."""
 
+    @lru_cache(maxsize=4096)
     def token(address: str) -> str:
         return hmac.new(key.encode(), address.encode(), hashlib.sha256).hexdigest()[:16]
 
@@ -154,8 +156,12 @@ def lines(items: Iterable[Item]) -> Iterator[str]:
 
 
 def hits(items: Iterable[Item]) -> Iterator[Hit]:
-    """The requests in lines that were cleaned before."""
-    return (hit for line in lines(items) if (hit := parse(line)))
+    """The requests in lines that were cleaned before. Raises for any other line: it must not drop out of the numbers."""
+    for line in lines(items):
+        hit = parse(line)
+        if hit is None:
+            raise ValueError(f"not a line of a cleaned log: {line[:80]!r}")
+        yield hit
 
 
 def rows_of(items: Iterable[Item]) -> Iterator[dict[str, Any]]:

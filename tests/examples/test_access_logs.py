@@ -110,6 +110,9 @@ class TestTokenise:
     def test_an_address_that_a_client_put_into_its_request_goes_too(self) -> None:
         assert ADDRESS not in self.run(line(request=f"GET /?me={ADDRESS} HTTP/1.1")).text("main/access.log")
 
+    def test_a_client_that_is_no_address_takes_nothing_else_along(self) -> None:
+        assert self.run(line("-")).text("main/access.log") == line(TOKEN("-"))
+
     def test_a_line_that_breaks_off_is_kept_apart_without_addresses(self) -> None:
         broken = line().rstrip('"\n')
         trial = self.run(line() + broken + f" {ADDRESS} {OTHER}\n")
@@ -148,6 +151,10 @@ class TestUsage:
 
     def test_days_are_those_of_utc(self) -> None:
         assert list(self.run(line(at="23:30:00").replace("+0000", "-0200"))) == ["main/month=2015-05/day=18/usage.parquet"]
+
+    def test_a_line_that_was_not_cleaned_is_an_error_and_not_skipped(self) -> None:
+        with pytest.raises(ValueError, match="not a line of a cleaned log"):
+            self.run(line() + "nonsense\n")
 
     def test_nothing_in_nothing_out(self) -> None:
         assert self.run("") == {}
@@ -326,6 +333,13 @@ class TestDemo:
         assert ran.returncode == 1
         assert "no lake" in ran.stderr
         assert (tmp_path / "thesis.txt").exists()
+
+    def test_replaces_an_earlier_lake(self, tmp_path: Path) -> None:
+        (tmp_path / "lake/.clusterless").mkdir(parents=True)
+        (tmp_path / "lake/old.txt").touch()
+        assert demo(tmp_path / "lake", "--hours", "1").returncode == 0
+        assert not (tmp_path / "lake/old.txt").exists()
+        assert [path.name for path in tmp_path.iterdir()] == ["lake"]
 
     def test_the_secret_is_its_owners_alone(self, six_hours: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
         assert (six_hours[0] / ".clusterless/secrets/address-key").stat().st_mode & 0o777 == 0o600
