@@ -31,9 +31,11 @@ from clusterless.runtime.history import (
     Committed,
     Decision,
     Exhausted,
+    History,
     Slot,
     decide,
     newest_of,
+    next_attempt,
     read_commit,
     read_history,
     trimmed,
@@ -131,20 +133,28 @@ class ArcRunner:
         """An announcement: try every run the lot takes part in, then look behind. Raises if an attempt fails."""
         lot = parse_lot(note.lot)
         results: list[Result] = []
+        errors: list[Exception] = []
         for role in roles_of(self.spec, note.dataset_id):
             runs = runs_of(self.spec, role, lot)
             if self.spec.ordered:
                 results += self._in_order(role, lot, delivery)
                 runs = [run for run in runs if note.generation > 1 and all(result.done for result in results)]
             for run in runs:
-                if note.generation == 1 and self._handled.get(run):
-                    results.append(Result(run, Ending.ALREADY))
-                else:
-                    with self._in_hand(run):
-                        results.append(self._advance(run, delivery, Member(role, lot), note))
+                try:
+                    results.append(self._deliver(run, Member(role, lot), note, delivery))
+                except Exception as error:  # noqa: BLE001 - raised below: one poisoned run must not hold up the others
+                    errors.append(error)
             if runs and not self.spec.ordered:
                 results += self.look_behind(role, lot, delivery)
+        if errors:
+            raise errors[0]
         return results
+
+    def _deliver(self, run: Run, announced: Member, note: Announcement, delivery: Delivery) -> Result:
+        if note.generation == 1 and self._handled.get(run):
+            return Result(run, Ending.ALREADY)
+        with self._in_hand(run):
+            return self._advance(run, delivery, announced, note)
 
     def wake(self, run: Run, delivery: Delivery, armed: float = 0.0) -> Result:
         """A run's alarm, which was ``armed`` for an instant: settle what is absent, then run.
@@ -188,18 +198,28 @@ class ArcRunner:
         return self._advance(run, delivery)
 
     def replay(self, run: Run, delivery: Delivery, *, cascade: bool = True) -> Result:
-        """A new generation of a run, whatever was committed before; on the newest of each source."""
+        """A new generation of a run, whatever was committed before; on the newest of each source. A repeated delivery goes on
+        with the generation that it began."""
         readings = self._look(run, None)
         _close(readings)
         if None in readings.values():
             return Result(run, Ending.ABSENT)
-        keys = self.keys(run)
         while True:
-            history = read_history(self.site.state, keys, run.lot)
+            history = read_history(self.site.state, self.keys(run), run.lot)
+            decision = self._replaying(history, delivery, _vector(readings))
+            if not isinstance(decision, Slot):
+                return self._stop(run, decision)
+            if self._create_claim(run, decision, delivery, cascade):
+                return self._run(run, decision, readings, [], cascade)
+
+    def _replaying(self, history: History, delivery: Delivery, available: Generations) -> Decision:
+        begun = next((g for g in history.values() if g.first is not None and g.first.delivery == delivery.id), None)
+        if begun is None:
             earlier = [generation.sources for generation in history.values() if generation.sources is not None]
-            slot = Slot(max(history, default=0) + 1, 1, self._trim(newest_of(*earlier, _vector(readings))))
-            if self._create_claim(run, slot, delivery, cascade):
-                return self._run(run, slot, readings, [], cascade)
+            return Slot(max(history, default=0) + 1, 1, self._trim(newest_of(*earlier, available)))
+        if begun.committed:
+            return Committed(begun.number)
+        return next_attempt(begun, delivery.id, self.clock.now(), self.spec.attempts, self.dead)
 
     # -- one run -----------------------------------------------------------------------------------------------------------
 
@@ -215,9 +235,10 @@ class ArcRunner:
         try:
             if None in readings.values():
                 return self._not_ready(run, announced, readings)
-            wanted = {announced.role: {str(announced.lot): note.generation}} if announced and note else {}
+            available = _vector(readings)
+            wanted = {announced.role: {str(announced.lot): note.generation}} if announced and note else self._unpicked(available)
             with self.guard(run):
-                decision = self._claim(run, wanted, _vector(readings), delivery)
+                decision = self._claim(run, wanted, available, delivery)
                 if isinstance(decision, Slot):
                     return self._run(run, decision, readings, settled or [])
         finally:
@@ -253,7 +274,12 @@ class ArcRunner:
     def _look(self, run: Run, announced: Member | None, note: Announcement | None = None) -> Readings:
         if note is None:
             return self.sources.look(run, announced)
-        return self.sources.look(run, announced, note.state, note.generation)
+        readings = dict(self.sources.look(run, announced, note.state, note.generation))
+        found = readings.get(announced) if announced else None
+        if announced and found is not None and found.generation < note.generation:
+            found.close()
+            readings[announced] = None  # the event names what storage does not hold: early, or forged
+        return readings
 
     # -- claim -------------------------------------------------------------------------------------------------------------
 
@@ -448,6 +474,10 @@ class ArcRunner:
 
     def keys(self, run: Run) -> ArcKeys:
         return ArcKeys(self.spec.project, self.spec.version, self.spec.name, run.role)
+
+    def _unpicked(self, vector: Generations) -> Generations:
+        picked = picked_roles(self.spec)
+        return {role: lots for role, lots in vector.items() if role not in picked}
 
     def _trim(self, vector: Generations) -> dict[str, dict[str, int]]:
         return trimmed(vector, set(picked_roles(self.spec)))

@@ -22,7 +22,9 @@ class Generation:
     failed: set[int] = field(default_factory=set)
     committed: bool = False
     sources: Generations | None = None
-    """What its first claim fixed; None if that cannot be read any more."""
+    """What its first claim fixed."""
+    first: Claim | None = None
+    """None if it was not listed: claims need not outlive a power cut."""
     last: Claim | None = None
 
 
@@ -74,25 +76,24 @@ def read_history(store: Store, keys: ArcKeys, lot: Lot) -> History:
         generation = history.setdefault(parsed.generation, Generation(parsed.generation))
         if parsed.what == "commit":
             generation.committed = True
-        elif parsed.what == "claim" and parsed.attempt is not None:
-            generation.attempts.add(parsed.attempt)
-        elif parsed.what == "failed" and parsed.attempt is not None:
-            generation.failed.add(parsed.attempt)
+        elif parsed.attempt is not None:
+            generation.attempts.add(parsed.attempt)  # whatever shows of it: a listing may miss a claim made while it ran
+            if parsed.what == "failed":
+                generation.failed.add(parsed.attempt)
     for generation in history.values():
         _read_claims(store, keys, lot, generation)
     return history
 
 
 def _read_claims(store: Store, keys: ArcKeys, lot: Lot, generation: Generation) -> None:
-    if generation.committed:
-        generation.sources = read_commit(store, keys, lot, generation.number).sources
-    elif generation.attempts:
-        first = _read_claim(store, keys.claim(lot, generation.number, min(generation.attempts)))
-        generation.sources = first.sources
-        newest = max(generation.attempts)
-        generation.last = (
-            first if len(generation.attempts) == 1 else _read_claim(store, keys.claim(lot, generation.number, newest))
-        )
+    if not generation.attempts:
+        if generation.committed:
+            generation.sources = read_commit(store, keys, lot, generation.number).sources
+        return
+    generation.first = generation.last = _read_claim(store, keys.claim(lot, generation.number, min(generation.attempts)))
+    generation.sources = generation.first.sources
+    if len(generation.attempts) > 1 and not generation.committed:
+        generation.last = _read_claim(store, keys.claim(lot, generation.number, max(generation.attempts)))
 
 
 def _read_claim(store: Store, key: str) -> Claim:
@@ -151,10 +152,11 @@ def decide(
     if not covering:
         earlier = [g.sources for g in history.values() if g.sources is not None]
         return Slot(max(history, default=0) + 1, 1, newest_of(*earlier, wanted, available))
-    return _next_attempt(max(covering, key=lambda g: g.number), delivery, now, attempts, dead)
+    return next_attempt(max(covering, key=lambda g: g.number), delivery, now, attempts, dead)
 
 
-def _next_attempt(generation: Generation, delivery: str, now: float, attempts: int, dead: Callable[[str], bool]) -> Decision:
+def next_attempt(generation: Generation, delivery: str, now: float, attempts: int, dead: Callable[[str], bool]) -> Decision:
+    """What a delivery is to do about a generation that is not decided."""
     newest, claim = max(generation.attempts), generation.last
     if claim is not None and newest not in generation.failed and claim.delivery != delivery:
         until = claim.started + claim.lease
@@ -166,6 +168,7 @@ def _next_attempt(generation: Generation, delivery: str, now: float, attempts: i
 
 
 def trimmed(vector: Mapping[str, Mapping[str, int]], keep: set[str]) -> dict[str, dict[str, int]]:
-    """A vector without the generations that are 1, which go without saying; whole for roles whose lots are picked."""
+    """A vector without the generations that are 1, which go without saying; of a role whose lots are picked, the newest pick."""
     result = {role: {lot: number for lot, number in lots.items() if number != 1 or role in keep} for role, lots in vector.items()}
+    result.update({role: {max(lots): lots[max(lots)]} for role, lots in result.items() if role in keep and lots})
     return {role: lots for role, lots in result.items() if lots or role in keep}

@@ -196,7 +196,7 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
 
 def _catch_up(runner: ArcRunner, run: Run, delivery: Delivery, stubborn: bool) -> Result:
     result = runner.catch_up(run, delivery)
-    return runner.replay(run, delivery) if stubborn and result.ending is Ending.EXHAUSTED else result
+    return runner.replay(run, Delivery(f"{delivery.id}/replay", delivery.cause)) if stubborn and result.ending is Ending.EXHAUSTED else result
 
 
 def _called_for(spec: ArcSpec, newest: dict[str, dict[str, tuple[int, str]]]) -> list[Run]:

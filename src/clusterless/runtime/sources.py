@@ -64,7 +64,8 @@ class Sources:
         ready would otherwise never be read.
         """
         if self.spec.policy.kind == "window":
-            return self._still_waiting(run, announced) or self._listed(run)
+            hurried = announced is not None and generation == 1
+            return (self._still_waiting(run, announced) if hurried else None) or self._listed(run, hurried)
         found: dict[Member, Reading | None] = {}
         for member in members(self.spec, run):
             if member == announced and generation == 1:
@@ -106,11 +107,16 @@ class Sources:
     def _still_waiting(self, run: Run, announced: Member | None) -> dict[Member, Reading | None] | None:
         """A window is announced a member at a time. While the one that was missing last time still is, nothing need be listed."""
         missing = self._missing.get(run)
-        if announced is None or missing is None or missing == announced or self.probe(missing, 1) is not None:
+        if announced is None or missing is None or missing == announced:
+            return None
+        found = self.probe(missing, 1)
+        if found is not None:
+            found.close()
             return None
         return {announced: self.probe(announced, 1), missing: None}
 
-    def _listed(self, run: Run) -> dict[Member, Reading | None]:
+    def _listed(self, run: Run, hurried: bool) -> dict[Member, Reading | None]:
+        """``hurried``: while a first generation is missing, later ones are left for the run's alarm to find."""
         wanted = members(self.spec, run)
         found: dict[Member, Reading | None] = dict.fromkeys(wanted)
         for role, source in self.spec.sources.items():
@@ -123,7 +129,7 @@ class Sources:
                     known = found.get(member)
                     if known is None or key.generation > known.generation:  # complete sorts first, and goes before empty
                         found[member] = Reading(member, key)
-                if not all(found[Member(role, lot)] for lot in lots):
+                if hurried and not all(found[Member(role, lot)] for lot in lots):
                     break
         absent = [member for member in wanted if found[member] is None]
         if absent:
