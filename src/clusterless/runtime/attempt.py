@@ -192,7 +192,7 @@ class ArcRunner:
         return self._advance(run, delivery, settled=missing)
 
     def catch_up(self, run: Run, delivery: Delivery) -> Result:
-        """A run that should have been committed by now, on all that is announced: what a lost delivery or alarm would have done."""
+        """Do what a lost delivery or alarm of this run would have done, on all that is announced."""
         if waits(self.spec) and self.clock.now() >= due(self.spec, run):
             return self.wake(run, delivery)
         return self._advance(run, delivery)

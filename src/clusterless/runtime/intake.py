@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from clusterless.runtime.clock import Alarm, Clock
-from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput, StoreUnavailable
+from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput, StoreError, StoreUnavailable
 from clusterless.runtime.layout import LAST, BoundaryKeys, ManifestKey, lot_of_key, manifest_prefix, parse_protocol_key
 from clusterless.runtime.lots import Lot, Unit, parse_lot, utc
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
@@ -29,7 +29,7 @@ from clusterless.runtime.publish import announce
 from clusterless.runtime.records import OPEN, SEAL, Arrival, BoundaryCommit, Late
 from clusterless.runtime.site import Site, certain, new_token
 from clusterless.runtime.spec import BoundarySpec
-from clusterless.runtime.store import Created
+from clusterless.runtime.store import Created, Entry
 from clusterless.runtime.uri import relative_to
 
 NEAR = 1000
@@ -70,10 +70,19 @@ class Intake:
     # -- mark ------------------------------------------------------------------------------------------------------------
 
     def take(self, arrivals: Iterable[Arrival]) -> list[Marked]:
-        """Mark a batch of arrivals, then look behind the earliest lot it touched. A batch is only transport."""
-        marked = [self.mark(arrival) for arrival in arrivals]
-        for lot in sorted({done.lot for done in marked} - self._looked)[:1]:
+        """Mark a batch of arrivals, then look behind the latest lot it touched. A batch is only transport: an arrival that
+        cannot be marked holds up no other. Raises one error of those there were, a transient one first."""
+        marked: list[Marked] = []
+        errors: list[ClusterlessError] = []
+        for arrival in arrivals:
+            try:
+                marked.append(self.mark(arrival))
+            except ClusterlessError as error:
+                errors.append(error)
+        for lot in sorted({done.lot for done in marked} - self._looked)[-1:]:
             self.look_behind(lot)
+        if errors:
+            raise min(errors, key=lambda error: not isinstance(error, StoreError))
         return marked
 
     def mark(self, arrival: Arrival) -> Marked:
@@ -142,6 +151,8 @@ class Intake:
         commit = self.committed(lot, generation)
         if commit is None:
             before = self.close(lot, generation - 1).arrivals if generation > 1 else ()
+            if self.spec.kind == "schedule":
+                self._mark_tick(lot)
             seal, key = self.keys.seal(lot, generation), self.keys.commit(lot, generation)
             certain(self.site.state.create(seal, SEAL), seal)
             arrivals = tuple(sorted({*before, *self._arrivals(lot, generation)}))
@@ -175,29 +186,31 @@ class Intake:
             raise StoreUnavailable("an object that is known to exist was not found", where=key, fix="deliver again")
         return data
 
+    def _mark_tick(self, lot: Lot) -> None:
+        """What a schedule's lot holds: one small object that says which interval has ended. Whoever closes the lot sees to it."""
+        path = f"{self.spec.dataset.path}lot={lot}/tick.json"
+        store, key = self.site.data(path)
+        body = f'{{"lot":"{lot}","start":"{utc(lot.start).isoformat()}","end":"{utc(lot.end).isoformat()}"}}\n'.encode()
+        certain(store.create(key, body, durable=True), key)
+        arrival = Arrival(path, "", lot.end, len(body))
+        mark = self.keys.arrival(lot, 1, arrival.digest)
+        certain(self.site.state.create(mark, arrival.encode()), mark)
+
     # -- settle, tick, look behind -----------------------------------------------------------------------------------------
 
     def settle(self, lot: Lot) -> float | None:
         """Close a lot that somebody has to rely on, as its alarm would; None when done, else the time it will be due."""
         if self.spec.start and lot < parse_lot(self.spec.start):
             return None
-        due = lot.end + (self.spec.grace if self.spec.frequent else 0.0)
+        due = lot.end + self.spec.grace
         if self.clock.now() < due and self.committed(lot) is None:
             return due
-        if self.spec.kind == "schedule":
-            self.tick(lot)
-        else:
-            self.close(lot, settling=True)
+        self.close(lot, settling=True)
         return None
 
     def tick(self, lot: Lot) -> None:
-        """A schedule's lot: one small object that says which interval has ended."""
-        path = f"{self.spec.dataset.path}lot={lot}/tick.json"
-        store, key = self.site.data(path)
-        body = f'{{"lot":"{lot}","start":"{utc(lot.start).isoformat()}","end":"{utc(lot.end).isoformat()}"}}\n'.encode()
-        certain(store.create(key, body, durable=True), key)
-        self._mark_in(lot, 1, Arrival(path, "", lot.end, len(body)))
-        self.close(lot)
+        """A schedule's interval has ended."""
+        self.wake(lot)
 
     def wake(self, lot: Lot, generation: int = 1) -> BoundaryCommit:
         """The lot's alarm: close it, then any earlier lot whose alarm was lost."""
@@ -206,43 +219,57 @@ class Intake:
         return commit
 
     def look_behind(self, lot: Lot) -> list[ClusterlessError]:
-        """Close lots before ``lot`` that are past due; stops at the newest published one. One bad lot stops no other."""
+        """Close lots before ``lot`` that are past due; stops at the newest published one. One bad lot stops no other, and no
+        failure here is the caller's: the next one looks again."""
         errors: list[ClusterlessError] = []
-        for behind, generation, _ in self.overdue(lot):
-            try:
-                self.close(behind, generation)
-            except ClusterlessError as error:
-                errors.append(error)
+        try:
+            for behind, generation, _ in self.overdue(lot):
+                try:
+                    self.close(behind, generation)
+                except ClusterlessError as error:
+                    errors.append(error)
+        except StoreError as error:
+            errors.append(error)
         if not errors:
             self._looked.add(lot)
         return errors
 
-    def overdue(self, lot: Lot | None = None) -> list[tuple[Lot, int, bool]]:
-        """Lots and generations that are committed (True) or should be by now: of all, or those before ``lot`` back to the newest
-        published one."""
+    def overdue(self, lot: Lot | None = None) -> Iterator[tuple[Lot, int, bool]]:
+        """Lots and generations that are committed (True), or should be by now: of all, or those before ``lot`` back to the
+        newest published one."""
         newest = self._newest_published(lot) if lot else None
         after = f"{self.keys.lots}lot={newest}/{LAST}" if newest else ""
-        found: dict[tuple[Lot, int], set[str]] = {}
+        found: dict[tuple[str, int], dict[str, Entry]] = {}
         for entry in self.site.state.list(self.keys.lots, after):
             parsed = parse_protocol_key(entry.key)
             if parsed is None:
                 continue
             if lot and parsed.lot >= str(lot):
                 break
-            found.setdefault((parse_lot(parsed.lot), parsed.generation), set()).add(parsed.what)
-        limit = self.clock.now() - self.spec.grace
-        return [
-            (*at, "commit" in whats)
-            for at, whats in found.items()
-            if "commit" in whats or at[0].end <= limit or not self.spec.frequent
-        ]
+            what = found.setdefault((parsed.lot, parsed.generation), {})
+            if "commit" not in what:
+                what[parsed.what] = entry
+        now = self.clock.now()
+        for (name, generation), what in found.items():
+            committed, behind = "commit" in what, parse_lot(name)
+            if committed or self._is_due(behind, generation, what, now):
+                yield behind, generation, committed
+
+    def _is_due(self, lot: Lot, generation: int, what: dict[str, Entry], now: float) -> bool:
+        """As :meth:`_closing_time`, from the time the storage gives the lot's first object."""
+        if self.spec.frequent and generation == 1 and lot.end + self.spec.grace > now:
+            return False
+        opened = what.get("open") or next(iter(what.values()))
+        return opened.modified + self.spec.grace <= now
 
     def _newest_published(self, lot: Lot) -> str | None:
         prefix = manifest_prefix(self.spec.dataset.name, self.spec.dataset.version)
         newest = None
         for entry in self.site.manifests.list(prefix, f"{prefix}lot={lot.shift(-NEAR)}"):
             found = lot_of_key(entry.key, prefix)
-            if found is None or found >= str(lot):
+            if found is None:
+                continue
+            if found >= str(lot):
                 break
             newest = found
         return newest

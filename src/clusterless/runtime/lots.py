@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from functools import lru_cache, total_ordering
 
 from clusterless.runtime.errors import InvalidInput
@@ -164,4 +164,4 @@ def lot_range(first: Lot, end: Lot) -> Iterator[Lot]:
 
 def utc(seconds: float) -> datetime:
     """An instant as an aware datetime in UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    return datetime.fromtimestamp(seconds, UTC)

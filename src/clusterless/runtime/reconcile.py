@@ -27,7 +27,7 @@ from clusterless.runtime.errors import ClusterlessError
 from clusterless.runtime.history import covers, read_commit, read_history
 from clusterless.runtime.intake import Intake
 from clusterless.runtime.layout import ArcKeys, ManifestKey, parse_manifest_key, parse_marker_key, parse_protocol_key
-from clusterless.runtime.lots import Lot, parse_lot
+from clusterless.runtime.lots import Lot, lot_range, parse_lot
 from clusterless.runtime.policy import Member, Run, members, runs_of, waits
 from clusterless.runtime.records import Arrival
 from clusterless.runtime.site import Delivery, Site
@@ -109,6 +109,11 @@ def unfinished(intake: Intake) -> Iterator[Finding]:
         if (str(lot), generation) not in published:
             kind = Kind.HIDDEN if committed else Kind.OPEN
             yield Finding(kind, spec.name, str(lot), generation, repair=lambda at=(lot, generation): intake.close(*at))  # type: ignore[misc]
+    if spec.kind == "schedule" and published:
+        first, end = parse_lot(spec.start or min(published)[0]), intake.unit.lot_at(intake.clock.now() - spec.grace)
+        for lot in lot_range(first, end):
+            if (str(lot), 1) not in published:
+                yield Finding(Kind.OPEN, spec.name, str(lot), what="its tick was lost", repair=lambda at=lot: intake.tick(at))  # type: ignore[misc]
 
 
 def unheard(intake: Intake, objects: Iterable[Arrival]) -> Iterator[Finding]:
@@ -196,7 +201,9 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
 
 def _catch_up(runner: ArcRunner, run: Run, delivery: Delivery, stubborn: bool) -> Result:
     result = runner.catch_up(run, delivery)
-    return runner.replay(run, Delivery(f"{delivery.id}/replay", delivery.cause)) if stubborn and result.ending is Ending.EXHAUSTED else result
+    if stubborn and result.ending is Ending.EXHAUSTED:
+        return runner.replay(run, Delivery(f"{delivery.id}/replay", delivery.cause))
+    return result
 
 
 def _called_for(spec: ArcSpec, newest: dict[str, dict[str, tuple[int, str]]]) -> list[Run]:

@@ -22,7 +22,7 @@ from clusterless.runtime.spec import DatasetSpec
 from clusterless.runtime.stores.folder import FolderStore
 from clusterless.runtime.uri import is_relative, join, relative_to
 from clusterless.runtime.work import PartialResult, Produced, Work
-from clusterless.runtime.workloads.stage import Stage
+from clusterless.runtime.workloads.stage import Stage, file_uri
 
 _PARTITIONS = re.compile(r"(?:[^/=]+=[^/]*/)*")
 
@@ -113,9 +113,9 @@ class _Result:
 
     def _resolve(self, uri: str) -> _Staged | _There:
         """A URI (or, for a local file, its plain path) as the command may know it."""
-        full = join("file:///", uri[1:]) if uri.startswith("/") else uri
+        full = file_uri(Path(uri)) if uri.startswith("/") else uri
         there = self.sink.path if is_relative(full) else self.work.site.absolute(self.sink.path)
-        bases = [self.stage.sink(self.role).as_uri(), there]
+        bases = [file_uri(self.stage.sink(self.role)), there]
         names = [relative_to(base, full) for base in bases]
         if any(name and {"", ".", ".."} & set(name.split("/")) for name in names) or not any(names):
             raise WorkloadError(

@@ -37,7 +37,7 @@ from clusterless.runtime.workloads.contract import JOB_ID, arc_props, arguments,
 from clusterless.runtime.workloads.host import Host, too_long
 from clusterless.runtime.workloads.inputs import roles_of
 from clusterless.runtime.workloads.processes import Group, ended
-from clusterless.runtime.workloads.stage import Stage
+from clusterless.runtime.workloads.stage import Stage, file_uri
 
 INHERITED = ("PATH", "HOME", "LANG")
 
@@ -48,7 +48,7 @@ def run(work: Work, host: Host) -> Mapping[str, Produced]:
         if work.spec.secrets:
             stage.write_secrets(lambda name: host.secret(work, name))
         given = leading(work)
-        told = event(work, stage.manifest(given).as_uri(), work.site.absolute(given.source.dataset.path))
+        told = event(work, file_uri(stage.manifest(given)), work.site.absolute(given.source.dataset.path))
         command = arguments(work.spec.workload["command"], told, machine(work))
         with _start(work, host, stage, command) as group:
             _judge(work, host, group, group.wait(), command[0])

@@ -27,8 +27,14 @@ from clusterless.runtime.layout import ManifestKey
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
 from clusterless.runtime.site import Site
 from clusterless.runtime.spec import DatasetSpec
+from clusterless.runtime.uri import join
 from clusterless.runtime.work import Input, Work
 from clusterless.runtime.workloads.inputs import Versions, objects
+
+
+def file_uri(path: Path) -> str:
+    """A file as a URI whose names read as they are: tools look for ``state=empty`` in it."""
+    return join("file:///", str(path).lstrip("/"))
 
 
 class Stage:
@@ -61,7 +67,7 @@ class Stage:
     @property
     def manifest_base(self) -> str:
         """URI prefix of all manifests in here."""
-        return f"{self.manifests.as_uri()}/"
+        return f"{file_uri(self.manifests)}/"
 
     def sink(self, role: str) -> Path:
         """Where the command writes what is meant for a sink."""
@@ -69,7 +75,7 @@ class Stage:
 
     def sink_datasets(self) -> dict[str, DatasetSpec]:
         """The sinks, with their paths in here."""
-        return {role: replace(it, path=f"{self.sink(role).as_uri()}/") for role, it in self._work.sinks.items()}
+        return {role: replace(it, path=f"{file_uri(self.sink(role))}/") for role, it in self._work.sinks.items()}
 
     def manifest(self, given: Input) -> Path:
         """The copy of an input's manifest. Whatever its generation, here it is the only one."""
