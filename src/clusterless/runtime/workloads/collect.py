@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from clusterless.runtime.errors import InvalidInput, StoreUnsuitable, WorkloadError
+from clusterless.runtime.errors import CorruptObject, InvalidInput, StoreUnsuitable, WorkloadError
 from clusterless.runtime.layout import MANIFEST_FILE, ManifestKey
 from clusterless.runtime.manifest import ManifestReader
 from clusterless.runtime.spec import DatasetSpec
@@ -57,7 +57,7 @@ class _Result:
     def produced(self) -> Produced:
         try:
             uris = sorted({self._publish(place) for place in self._places()})
-        except InvalidInput as error:
+        except (InvalidInput, CorruptObject) as error:
             raise WorkloadError(error.what, where=error.where, fix=error.fix) from error
         return Produced(tuple(uris), len(uris))
 
