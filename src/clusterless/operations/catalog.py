@@ -18,6 +18,7 @@ from clusterless.model.problems import nearest
 from clusterless.operations.metadata import DATASETS, parse_dataset_key, project_key
 from clusterless.operations.register import owner_of
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.lots import Unit, parse_unit
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProducerSpec, ProjectSpec
 from clusterless.runtime.store import Store
 
@@ -31,6 +32,14 @@ class Producer:
     component: Component
     role: str
     """The sink's role; empty for a boundary."""
+
+    @property
+    def unit(self) -> Unit:
+        """Unit of the dataset's lots."""
+        if isinstance(self.component, BoundarySpec):
+            return self.component.lot_unit
+        of_role = self.component.sources.get(self.role) if self.component.policy.kind == "any" else None
+        return parse_unit(of_role.unit) if of_role else self.component.unit
 
     @property
     def name(self) -> str:

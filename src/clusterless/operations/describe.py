@@ -85,5 +85,5 @@ def _type(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
         return " | ".join(map(json.dumps, allowed))
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}), known)}"
-    elements = schema.get("additionalProperties")
+    elements = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), None)
     return f"mapping to {_type(elements, known)}" if isinstance(elements, Mapping) else str(schema.get("type", "any"))

@@ -6,13 +6,14 @@ the first of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
 from typing import TypeAlias
 
 from clusterless.model.compile import compile_pipeline, store_names
+from clusterless.model.graph import External
 from clusterless.model.pipeline import Pipeline
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, ProjectSpec
 
@@ -109,9 +110,9 @@ Step: TypeAlias = (
 )
 
 
-def plan(pipeline: Pipeline, *, folder: Path | None = None) -> list[Step]:
+def plan(pipeline: Pipeline, *, folder: Path | None = None, external: Mapping[str, External] | None = None) -> list[Step]:
     """The steps of a pipeline in the order they are taken. Raises what stands in the way of compiling it."""
-    return list(_steps(pipeline, compile_pipeline(pipeline, folder=folder)))
+    return list(_steps(pipeline, compile_pipeline(pipeline, folder=folder, external=external)))
 
 
 def _steps(pipeline: Pipeline, spec: ProjectSpec) -> Iterator[Step]:

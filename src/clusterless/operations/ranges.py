@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import Lot, Unit, parse_lot
 
-EARLIEST, LATEST = "12h", "now"
 _AGO = re.compile(r"([0-9]+)\s*(s|m|min|h|d|w)", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 

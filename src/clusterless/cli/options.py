@@ -1,0 +1,58 @@
+"""Options that several commands share, and how examples stand in their help."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class Format(StrEnum):
+    """How records are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    TSV = "tsv"
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
+def _inherited(context: typer.Context, value: Any) -> Any:
+    """An option given before the command holds for it too."""
+    return value or context.find_root().params.get("output") or Format.TABLE
+
+
+PIPELINE = "pipeline.py"
+PipelineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline", "-p", metavar="FILE", help=f"Pipeline: a Python file or project JSON, - for stdin.  [default: {PIPELINE}]"
+    ),
+]
+RootOption = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The lake's folder, instead of the declared one.")]
+LookOption = Annotated[
+    Path | None, typer.Option("--root", metavar="DIR", help="Look into this folder instead: at all placements in it, without -p.")
+]
+OutputOption = Annotated[
+    Format | None, typer.Option("--output", "-o", callback=_inherited, help="How to print.  [default: table]", show_default=False)
+]
+EarliestOption = Annotated[
+    str,
+    typer.Option("--earliest", metavar="TIME", help="Beginning of the range, inclusive: 12h ago, a date or time (UTC), a lot."),
+]
+LatestOption = Annotated[str, typer.Option("--latest", metavar="TIME", help="End of the range, exclusive.")]
+NamesOption = Annotated[list[str] | None, typer.Option("--name", metavar="NAME", help="Only these; repeatable.")]
+ProjectsOption = Annotated[
+    list[str] | None, typer.Option("--project", metavar="NAME[:VERSION]", help="Only of these projects; repeatable.")
+]
+ListOption = Annotated[bool, typer.Option("--list", help="One row a lot instead of one row in all.")]
+EveryOption = Annotated[
+    bool, typer.Option("--every", help="One row for each lot of the range, also where nothing was published, and why not.")
+]
+EARLIEST, LATEST = "12h", "now"
