@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from clusterless.runtime.errors import StoreUnsuitable
+from clusterless.runtime.errors import StoreError, StoreUnsuitable
 from clusterless.runtime.store import Body, Created, Entry, Store, Writer, check_key, insist, same_bytes, settle
 from clusterless.runtime.stores.disk import (
     BUFFER,
@@ -37,7 +37,7 @@ from clusterless.runtime.stores.probe import Disk, probe
 from clusterless.runtime.stores.walk import FileEntry, Refuse, find, walk
 
 
-def _raise(error: StoreUnsuitable) -> None:
+def _raise(error: StoreError) -> None:
     raise error
 
 
@@ -45,7 +45,8 @@ class FolderStore:
     """Objects as files below ``root``, which is made by the first create.
 
     ``durable=False`` leaves out every sync: for tests, and for data that can be made again. ``refuse`` is told of files that
-    cannot be objects (a link out of the root, a name that is no text) when a listing meets one; by default it raises.
+    cannot be objects (a link out of the root, a name that is no text), and of folders that may not be read, when a listing
+    meets one; by default it raises.
     """
 
     def __init__(self, root: str | os.PathLike[str], *, durable: bool = True, refuse: Refuse = _raise) -> None:

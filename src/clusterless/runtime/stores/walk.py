@@ -12,13 +12,14 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 
-from clusterless.runtime.errors import StoreUnavailable, StoreUnsuitable
+from clusterless.runtime.errors import StoreError, StoreUnavailable, StoreUnsuitable
 from clusterless.runtime.store import MAX_KEY_BYTES, Entry, check_key
 from clusterless.runtime.stores.disk import HIDDEN, Root, leaves_root
 from clusterless.runtime.stores.oserrors import explain
 
-Refuse = Callable[[StoreUnsuitable], None]
-"""Told of what cannot be listed (a link out of the root, a name that is no text): raises, or notes it and the listing goes on."""
+Refuse = Callable[[StoreError], None]
+"""Told of what cannot be listed (a link out of the root, a name that is no text, a folder that may not be read): raises, or notes
+it and the listing goes on."""
 
 
 _ROOM = MAX_KEY_BYTES - 256
@@ -147,7 +148,8 @@ class _Scan:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise explain(error, folder) from error
+            self._refuse(explain(error, folder))
+            return []
         names.sort(reverse=True)
         return self._fit(folder, names)
 
