@@ -35,7 +35,7 @@ def run_isolated(work: Work, host: Host, handler: str, handover: Handover) -> No
     limit = host.limit(work)
     command = [sys.executable, "-P", "-X", "faulthandler", "-m", CHILD, str(theirs.fileno())]
     path = [str(host.folder)] if host.folder else []
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, *filter(None, sys.path)])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, *(entry or os.getcwd() for entry in sys.path)])}
     try:
         with Group(command, environment=environment, descriptors=[theirs.fileno()], limit=limit) as group:
             theirs.close()
