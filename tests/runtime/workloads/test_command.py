@@ -407,11 +407,13 @@ class TestAContainer:
 
     def test_an_image_is_run_with_its_folders_and_without_a_network(self, world: World, engine: Path, tmp_path: Path) -> None:
         work = world.work(command(*shell("echo x > $CLS_SINK_PATH/a"), image="the-image"), world.given({"a": "x"}))
-        assert names(execute(work, visible=(tmp_path / "lake",))["main"]) == [f"lot={LOT}/0001-0001/a"]
+        assert names(execute(work)["main"]) == [f"lot={LOT}/0001-0001/a"]
         asked = engine.read_text().splitlines()[1]
         assert asked.startswith("run --rm --init --name clusterless-")
         assert "--network none" in asked
-        assert f"--mount type=bind,source={tmp_path}/lake,target={tmp_path}/lake,readonly" in asked
+        data = tmp_path / "lake/logs/raw"
+        assert f"--mount type=bind,source={data},target={data},readonly" in asked
+        assert asked.count("--mount") == 2  # and what lies beside the data, secrets for example, it cannot see
         assert "--env CLS_LOCAL=true" in asked
         assert "--env PATH=" not in asked  # the image has its own
 

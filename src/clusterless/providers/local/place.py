@@ -12,13 +12,12 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from clusterless.runtime.errors import InvalidInput, StoreDenied
 from clusterless.runtime.site import Site
 from clusterless.runtime.store import Store
 from clusterless.runtime.stores.folder import FolderStore
-from clusterless.runtime.uri import split
+from clusterless.runtime.uri import join, split
 
 PRIVATE = ".clusterless"
 
@@ -74,7 +73,7 @@ class Place:
     def absolute(self, uri: str) -> str:
         """A relative URI as a ``file://`` one that other programs can open."""
         scheme, _, key = split(uri)
-        return uri if scheme else "file://" + quote(f"{self.root}/{key}")
+        return uri if scheme else join("file:///", f"{self.root}/{key}".lstrip("/"))
 
     @property
     def workers(self) -> Path:

@@ -21,7 +21,6 @@ def executor(project: ProjectSpec, place: Place) -> Execute:
             secrets=place.secret,
             folder=Path(folder) if folder else None,
             scratch=place.scratch,
-            visible=(place.root,),
         )
 
     return run

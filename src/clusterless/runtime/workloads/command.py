@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterless.runtime.errors import WorkloadError
+from clusterless.runtime.uri import split
 from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads import container
 from clusterless.runtime.workloads.collect import collect
@@ -82,9 +83,16 @@ def _start(work: Work, host: Host, stage: Stage, command: list[str]) -> Group:
     if image and container.usable():
         name = container.new_name()
         network = str(spec.get("network") or "none")
-        line = container.docker_run(name, image, command, own, stage.root, host.visible, network)
+        line = container.docker_run(name, image, command, own, stage.root, _seen(work, host), network)
         return _group(line, dict(os.environ), None, host.limit(work), lambda: container.kill(name))
     return _group(command, {**inherited, **own}, _folder(spec.get("directory"), host, stage), host.limit(work))
+
+
+def _seen(work: Work, host: Host) -> list[Path]:
+    """What a container may read: the datasets, and not whatever else lies beside them."""
+    uris = {work.site.absolute(given.source.dataset.path) for given in work.inputs}
+    folders = [Path(f"/{split(uri)[2]}") for uri in sorted(uris) if uri.startswith("file://")]
+    return [folder for folder in (*folders, *host.visible) if folder.is_dir()]
 
 
 def _nothing() -> None:

@@ -27,7 +27,7 @@ class Host:
     scratch: Path | None = None
     """Where private temporary folders are made; None: the system's place. On the data's own disk, results need no second copy."""
     visible: tuple[Path, ...] = ()
-    """Folders with data, which a container gets to see (read-only)."""
+    """Folders that a container gets to see (read-only), beside those of the datasets it reads."""
     copies: int = 8
     """Objects that are copied at the same time."""
 
