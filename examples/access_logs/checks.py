@@ -18,6 +18,7 @@ from clusterless import Dataset
 from expected import Expected, by_day
 from lake import Lake
 from pipeline import clean, daily, errors, raw, rejects, summary, usage
+from transforms import parquet
 
 STATES = ("complete", "empty", "partial", "missing")
 IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
@@ -112,11 +113,14 @@ def _values(*names: str) -> Callable[[list[Path]], list[Any]]:
 
 
 def parquet_rows(file: Path) -> list[dict[str, Any]]:
-    """All rows of a Parquet file; raises where a page does not match its checksum, or a column is not there."""
+    """All rows of a Parquet file. Raises ``OSError`` or ``ValueError`` where a single byte of it is not as it was written."""
+    from pyarrow import BufferReader
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(file, page_checksum_verification=True) as opened:
-        rows: list[dict[str, Any]] = opened.read().to_pylist()
+    data = file.read_bytes()
+    rows: list[dict[str, Any]] = ParquetFile(BufferReader(data), page_checksum_verification=True).read().to_pylist()
+    if parquet(rows) != data:  # pages have checksums, but neither the statistics nor the schema do
+        raise ValueError("its rows, written anew, are other bytes: it is damaged, or of another version of pyarrow")
     return rows
 
 

@@ -190,15 +190,18 @@ def shown(value: object) -> str:
 def further(lake: Lake, expected: Expected) -> str:
     """Commands to look further, as they are typed in the current folder."""
     cls, module = (os.path.relpath(path) for path in (Path(sys.executable).parent / "cls", HERE / "pipeline.py"))
-    lot = max(expected.errors, default=min(expected.lines))
+    where = f"-p {module}" if lake.root == HERE / "lake" else f"-p {module} --root {lake.root}"
+    lots = sorted(expected.lines)
+    days = f"--earliest {lots[0]} --latest {lots[-1]}"
+    failing = max(expected.errors, default=lots[0])
     commands = (
-        f"{cls} datasets status -p {module}",
-        f"{cls} arcs status -p {module}",
-        f"{cls} why summary {lot} -p {module}",
+        f"{cls} datasets status {where} {days}",
+        f"{cls} arcs status {where} {days}",
+        f"{cls} datasets status {where} {days} --name errors --list",
+        f"{cls} why summary {failing} {where}",
         f"{cls} plan -p {module}",
     )
-    there = "" if lake.root == HERE / "lake" else f" (they look at {HERE / 'lake'}; this lake is {lake.root})"
-    return "\n".join([f"To look further{there}:", *(f"  {command}" for command in commands)])
+    return "\n".join(["To look further:", *(f"  {command}" for command in commands)])
 
 
 if __name__ == "__main__":

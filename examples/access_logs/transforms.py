@@ -176,9 +176,17 @@ def rows_of(items: Iterable[Item]) -> Iterator[dict[str, Any]]:
 
 
 def write_rows(out: Sink, name: str, rows: list[dict[str, Any]], partition: Mapping[str, object]) -> None:
-    """Rows as one Parquet object, with a checksum on each page."""
-    from pyarrow import Table
+    """Rows as one Parquet object."""
+    with out.open(name, "wb", partition=partition) as target:
+        target.write(parquet(rows))
+
+
+def parquet(rows: list[dict[str, Any]]) -> bytes:
+    """Rows as Parquet, with a checksum on each page. The same rows give the same bytes."""
+    from pyarrow import BufferOutputStream, Table
     from pyarrow.parquet import write_table
 
-    with out.open(name, "wb", partition=partition) as target:
-        write_table(Table.from_pylist(rows), target, write_page_checksum=True)
+    target = BufferOutputStream()
+    write_table(Table.from_pylist(rows), target, write_page_checksum=True)
+    data: bytes = target.getvalue().to_pybytes()
+    return data

@@ -75,12 +75,6 @@ def source(role: str, bodies: list[str | bytes]) -> Source:
     return Source(role, role, "1", ["20150517PT5M121"], lambda: iter([item(*it) for it in enumerate(bodies)]))
 
 
-def parquet(rows: list[dict[str, Any]]) -> bytes:
-    trial = Trial()
-    transforms.write_rows(trial.out, "rows.parquet", rows, partition={})
-    return trial.written["main/rows.parquet"]
-
-
 def rows(data: bytes) -> list[dict[str, Any]]:
     table: list[dict[str, Any]] = read_table(BufferReader(data)).to_pylist()
     return table
@@ -213,15 +207,15 @@ class TestSummary:
 
     def test_joins_both_branches_into_one_row(self) -> None:
         usage = [{"application": "a", "requests": 3, "bytes": 30}, {"application": "b", "requests": 4, "bytes": 40}]
-        assert self.run([parquet(usage)], ["{}\n{}\n"]) == [{"start": START, "requests": 7, "bytes": 70, "errors": 2}]
+        assert self.run([transforms.parquet(usage)], ["{}\n{}\n"]) == [{"start": START, "requests": 7, "bytes": 70, "errors": 2}]
 
     def test_a_lot_without_errors_has_none(self) -> None:
-        assert self.run([parquet([{"application": "a", "requests": 1, "bytes": 1}])], [])[0]["errors"] == 0
+        assert self.run([transforms.parquet([{"application": "a", "requests": 1, "bytes": 1}])], [])[0]["errors"] == 0
 
 
 def test_the_roll_up_adds_the_summaries_of_a_day() -> None:
     trial = Trial()
-    summaries = [parquet([{"start": START, "requests": n, "bytes": 10 * n, "errors": n % 2}]) for n in (3, 5)]
+    summaries = [transforms.parquet([{"start": START, "requests": n, "bytes": 10 * n, "errors": n % 2}]) for n in (3, 5)]
     transforms.roll_up(lot_of({"main": list(summaries)}, timedelta(days=1)), trial.out)
     assert rows(trial.written["main/month=2015-05/daily.parquet"]) == [
         {"date": date(2015, 5, 17), "lots": 2, "requests": 8, "bytes": 80, "errors": 2}
@@ -349,10 +343,22 @@ def truncated(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
 
 
-def flipped(file: Path) -> None:
+def flipped(file: Path, at: int) -> None:
     data = bytearray(file.read_bytes())
-    data[data.index(b"\x15", 4) + 30] ^= 0xFF
+    data[at] ^= 0xFF
     file.write_bytes(data)
+
+
+def flipped_first(file: Path) -> None:
+    flipped(file, 0)
+
+
+def flipped_page(file: Path) -> None:
+    flipped(file, file.read_bytes().index(b"\x15", 4) + 30)
+
+
+def flipped_statistics(file: Path) -> None:
+    flipped(file, file.stat().st_size * 3 // 4)
 
 
 def gone(file: Path) -> None:
@@ -375,7 +381,7 @@ class TestDemoRefuses:
         return ran.stdout
 
     @pytest.mark.parametrize("dataset", ["usage", "summary", "daily"])
-    @pytest.mark.parametrize("harm", [truncated, flipped, gone, emptied])
+    @pytest.mark.parametrize("harm", [truncated, flipped_first, flipped_page, flipped_statistics, gone, emptied])
     def test_a_corrupted_parquet_file_and_names_it(self, lake: Path, dataset: str, harm: Any) -> None:
         file = min((lake / "reports" / dataset).rglob("*.parquet"))
         harm(file)
@@ -384,7 +390,7 @@ class TestDemoRefuses:
     def test_rows_that_differ_from_the_raw_log(self, lake: Path) -> None:
         file = min((lake / "reports/summary").rglob("*.parquet"))
         changed = [{**row, "requests": row["requests"] + 1} for row in rows(file.read_bytes())]
-        file.write_bytes(parquet(changed))
+        file.write_bytes(transforms.parquet(changed))
         assert "the raw log says" in self.refused(lake)
 
     def test_a_client_address_anywhere(self, lake: Path) -> None:
