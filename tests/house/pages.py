@@ -7,7 +7,7 @@
                        text; ``# exits 1`` at the end of a command says that it fails, and how
 ```` ```json ````      must parse
 a file name            a second word after the language, as in ```` ```python pipeline.py ````: the block is written to
-                       that file of the page's folder; a Python one is then imported
+                       that file of the page's folder; a Python one is then imported, a script is left for others to run
 other languages        must be in `PROSE`: a block that is neither run nor known as prose is an error, as is one without any
 =====================  ==============================================================================================
 
@@ -33,6 +33,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROSE = {"csv", "diff", "mermaid", "text"}
+IMPORTED = {"json", "python"}
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n)?"
     r"^(?P<indent>[ ]*)(?P<fence>`{3,})(?P<info>[^`\n]*)\n(?P<code>.*?)^(?P=indent)(?P=fence)[ ]*$",
@@ -80,7 +81,7 @@ class Reader:
         if block.file:
             (self.folder / block.file).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / block.file).write_text(block.code, encoding="utf-8")
-        if run:
+        if run and (not block.file or block.language in IMPORTED):
             run(block)
 
     def run_python(self, block: Block) -> None:
