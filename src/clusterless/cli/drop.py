@@ -79,7 +79,7 @@ def _target(project: ProjectSpec | None, into: str | None) -> tuple[BoundarySpec
 
 
 def _drop(home: Home, spec: BoundarySpec, folder: str, file: Path, modified: float | None) -> Dropped:
-    from clusterless.providers.local.landing import drop as put
+    from clusterless.providers.local.dropping import drop as put
     from clusterless.runtime.paths import PathFilter
     from clusterless.runtime.uri import join, split
 

@@ -83,7 +83,7 @@ class Draft:
         self.lot = lot
         self.producer = producer
         self.troubles: list[Trouble] = []
-        self._events: list[tuple[float, Event]] = []
+        self._events: list[tuple[float, bool, Event]] = []
         self.published = self._manifests()
         """Keys of the lot's manifests, those of the highest generation last."""
 
@@ -92,8 +92,10 @@ class Draft:
         """The manifest that counts: the highest generation's that was published."""
         return next((key for key in reversed(self.published) if key.state != "partial"), None)
 
-    def tell(self, at: float | None, what: str, key: str = "") -> None:
-        self._events.append((at if at is not None else float("inf"), Event(None if at is None else moment(at), what, key)))
+    def tell(self, at: float | None, what: str, key: str = "", *, last: bool = False) -> None:
+        """Add an event; ``last``: after all others of the same moment."""
+        event = Event(None if at is None else moment(at), what, key)
+        self._events.append((float("inf") if at is None else at, last, event))
 
     def read(self, key: str, decode: Callable[[bytes, str], T]) -> T | None:
         """A document of the state bucket; one that cannot be read is a trouble."""
@@ -109,7 +111,7 @@ class Draft:
     def done(self, state: str, summary: str, **rest: Any) -> Story:
         """The story, its events in the order of time."""
         newest = self.newest
-        found = tuple(event for _, event in sorted(self._events, key=lambda it: it[0]))
+        found = tuple(event for _, _, event in sorted(self._events, key=lambda it: it[:2]))
         return Story(
             self.dataset, self.lot, state, summary, newest.generation if newest else 0, self.producer,
             events=found, troubles=tuple(self.troubles), **rest,
@@ -144,9 +146,9 @@ class Draft:
         count = self._count(entry)
         nth = f" of generation {key.generation}" if key.generation > 1 else ""
         if key.state == "partial":
-            self.tell(entry.modified, f"a failed attempt ({key.attempt}){nth} left {count}", entry.key)
+            self.tell(entry.modified, f"a failed attempt ({key.attempt}){nth} left {count}", entry.key, last=True)
         else:
-            self.tell(entry.modified, f"published{nth} as {key.state}: {count}", entry.key)
+            self.tell(entry.modified, f"published{nth} as {key.state}: {count}", entry.key, last=True)
 
     def _count(self, entry: Entry) -> str:
         if entry.size > COUNTED:
