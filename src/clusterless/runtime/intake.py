@@ -15,6 +15,7 @@ final and the first ``late`` fixes the route, so all deliveries of one arrival g
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from functools import cached_property
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput, StoreError, StoreUnavailable
 from clusterless.runtime.layout import LAST, BoundaryKeys, ManifestKey, lot_of_key, manifest_prefix, parse_protocol_key
-from clusterless.runtime.lots import Lot, Unit, parse_lot, utc
+from clusterless.runtime.lots import Lot, Unit, is_lot, parse_lot, utc
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
 from clusterless.runtime.publish import announce
 from clusterless.runtime.records import OPEN, SEAL, Arrival, BoundaryCommit, Late
@@ -34,6 +35,8 @@ from clusterless.runtime.uri import relative_to
 
 NEAR = 1000
 """Lots that one page of a listing covers when looking behind."""
+RECENT = 64
+"""Published lots that a process remembers: what is published stays so, and looking behind begins there."""
 AHEAD = 86_400.0
 """Seconds an arrival's time may lie ahead of the clock."""
 SKEW = 3_600.0
@@ -66,6 +69,7 @@ class Intake:
         self.unit: Unit = self.spec.lot_unit
         self._opened: set[tuple[Lot, int]] = set()
         self._looked: set[Lot] = set()
+        self._published: deque[int] = deque(maxlen=RECENT)
 
     # -- mark ------------------------------------------------------------------------------------------------------------
 
@@ -179,6 +183,8 @@ class Intake:
         state = ManifestState(commit.outcome)
         key = ManifestKey(dataset.name, dataset.version, str(lot), commit.outcome, generation)
         announce(self.site, key, encode_chunks(Manifest(state=state, lot=str(lot), uris=uris)))
+        if generation == 1:
+            self._published.append(lot.index)
 
     def _read(self, key: str) -> bytes:
         data = self.site.state.get(key)
@@ -234,15 +240,23 @@ class Intake:
             self._looked.add(lot)
         return errors
 
-    def overdue(self, lot: Lot | None = None) -> Iterator[tuple[Lot, int, bool]]:
+    def overdue(self, lot: Lot | None = None, *, eager: bool = False) -> Iterator[tuple[Lot, int, bool]]:
         """Lots and generations that are committed (True), or should be by now: of all, or those before ``lot`` back to the
-        newest published one."""
+        newest published one. ``eager``: also those past their interval's end that were opened only now."""
+        now = self.clock.now()
+        return ((behind, generation, due is None) for behind, generation, due in self.begun(lot) if due is None or due <= now)
+
+    def begun(self, lot: Lot | None = None) -> Iterator[tuple[Lot, int, float | None]]:
+        """Lots and generations that something was written of, with the time they are to be closed, or None if they are committed:
+        of all, or those before ``lot`` back to the newest published one."""
         newest = self._newest_published(lot) if lot else None
+        if lot and newest == str(lot.shift(-1)):
+            return  # as nearly always where every lot has arrivals: no listing at all
         after = f"{self.keys.lots}lot={newest}/{LAST}" if newest else ""
         found: dict[tuple[str, int], dict[str, Entry]] = {}
         for entry in self.site.state.list(self.keys.lots, after):
             parsed = parse_protocol_key(entry.key)
-            if parsed is None:
+            if parsed is None or not is_lot(parsed.lot):
                 continue
             if lot and parsed.lot >= str(lot):
                 break
@@ -251,21 +265,22 @@ class Intake:
                 what[parsed.what] = entry
         now = self.clock.now()
         for (name, generation), what in found.items():
-            committed, behind = "commit" in what, parse_lot(name)
-            if committed or self._is_due(behind, generation, what, now):
-                yield behind, generation, committed
+            behind = parse_lot(name)
+            yield behind, generation, None if "commit" in what else self._due(behind, generation, what, now)
 
-    def _is_due(self, lot: Lot, generation: int, what: dict[str, Entry], now: float) -> bool:
+    def _due(self, lot: Lot, generation: int, what: dict[str, Entry], now: float) -> float:
         """As :meth:`_closing_time`, from the time the storage gives the lot's first object."""
-        if self.spec.frequent and generation == 1 and lot.end + self.spec.grace > now:
-            return False
-        opened = what.get("open") or next(iter(what.values()))
-        return opened.modified + self.spec.grace <= now
+        opened = min((what.get("open") or next(iter(what.values()))).modified, now)
+        waits = self.spec.frequent and generation == 1
+        return (max(lot.end, opened) if waits else opened) + self.spec.grace
 
     def _newest_published(self, lot: Lot) -> str | None:
         prefix = manifest_prefix(self.spec.dataset.name, self.spec.dataset.version)
+        first = max((index for index in self._published if index < lot.index), default=lot.index - NEAR)
+        if first == lot.index - 1:
+            return str(lot.shift(-1))
         newest = None
-        for entry in self.site.manifests.list(prefix, f"{prefix}lot={lot.shift(-NEAR)}"):
+        for entry in self.site.manifests.list(prefix, f"{prefix}lot={Lot(lot.unit, max(first, lot.index - NEAR))}"):
             found = lot_of_key(entry.key, prefix)
             if found is None:
                 continue

@@ -10,6 +10,7 @@ stray       an arrival that no commit lists and no open lot has   mark it again:
 behind      an announced lot, or replay, that a subscribed arc    deliver it; its claim, if there is one, is past its lease
             has not committed
 exhausted   the same, with all declared attempts failed           nothing, unless ``stubborn``: then a new generation
+corrupt     an object of the protocol that cannot be read         nothing: trying says which it is
 ========== ===================================================== ==========================================
 
 Components are taken in order of dependency, and each only once, so that one pass brings everything about that can be.
@@ -23,11 +24,11 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from clusterless.runtime.attempt import ArcRunner, Ending, Result
-from clusterless.runtime.errors import ClusterlessError
+from clusterless.runtime.errors import ClusterlessError, ProtocolError
 from clusterless.runtime.history import covers, read_commit, read_history
 from clusterless.runtime.intake import Intake
-from clusterless.runtime.layout import ArcKeys, ManifestKey, parse_manifest_key, parse_marker_key, parse_protocol_key
-from clusterless.runtime.lots import Lot, lot_range, parse_lot
+from clusterless.runtime.layout import ArcKeys, ManifestKey, lot_of_key, parse_manifest_key, parse_marker_key, parse_protocol_key
+from clusterless.runtime.lots import Lot, is_lot, lot_range, parse_lot
 from clusterless.runtime.policy import Member, Run, members, runs_of, waits
 from clusterless.runtime.records import Arrival
 from clusterless.runtime.site import Delivery, Site
@@ -48,6 +49,7 @@ class Kind(StrEnum):
     STRAY = "stray"
     BEHIND = "behind"
     EXHAUSTED = "exhausted"
+    CORRUPT = "corrupt"
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,11 @@ def reconcile(
     report = Report()
     looks: list[Callable[[], Iterable[Finding]]] = []
     for intake in intakes:
-        looks += [lambda i=intake: unfinished(i), lambda i=intake: unheard(i, objects(i))]  # type: ignore[misc]
+        looks += [
+            lambda i=intake: unfinished(i),  # type: ignore[misc]
+            lambda i=intake: unheard(i, objects(i)),  # type: ignore[misc]
+            lambda i=intake: unfinished(i, eager=True),  # type: ignore[misc]
+        ]
     for runner in runners:
         looks += [lambda r=runner: unpublished(r), lambda r=runner: behind(r, delivery, stubborn=stubborn)]  # type: ignore[misc]
     for look in looks:
@@ -102,23 +108,25 @@ def reconcile(
 # -- boundaries ----------------------------------------------------------------------------------------------------------------
 
 
-def unfinished(intake: Intake) -> Iterator[Finding]:
-    """Lots of a boundary that should be closed or published, and are not."""
-    spec, published = intake.spec, _published(intake.site, [intake.spec.dataset])[intake.spec.dataset.id]
-    for lot, generation, committed in intake.overdue():
-        if (str(lot), generation) not in published:
+def unfinished(intake: Intake, *, eager: bool = False) -> Iterator[Finding]:
+    """Lots of a boundary that should be closed or published, and are not. ``eager``: those that were marked only now as well;
+    all that is there is in them, and the alarm they were armed with may be the one that was lost."""
+    spec, done = intake.spec, published(intake.site, [intake.spec.dataset])[intake.spec.dataset.id]
+    for lot, generation, committed in intake.overdue(eager=eager):
+        if (str(lot), generation) not in done:
             kind = Kind.HIDDEN if committed else Kind.OPEN
             yield Finding(kind, spec.name, str(lot), generation, repair=lambda at=(lot, generation): intake.close(*at))  # type: ignore[misc]
-    if spec.kind == "schedule" and published:
-        first, end = parse_lot(spec.start or min(published)[0]), intake.unit.lot_at(intake.clock.now() - spec.grace)
+    if spec.kind == "schedule" and done:
+        first, end = parse_lot(spec.start or min(done)[0]), intake.unit.lot_at(intake.clock.now() - spec.grace)
         for lot in lot_range(first, end):
-            if (str(lot), 1) not in published:
+            if (str(lot), 1) not in done:
                 yield Finding(Kind.OPEN, spec.name, str(lot), what="its tick was lost", repair=lambda at=lot: intake.tick(at))  # type: ignore[misc]
 
 
 def unheard(intake: Intake, objects: Iterable[Arrival]) -> Iterator[Finding]:
     """Arrivals that are in no lot and in none that may still take them in."""
-    strays, safe = _marks(intake)
+    strays, safe, corrupt = _marks(intake)
+    yield from corrupt
     for digest, (lot, generation, key) in strays.items():
         if digest not in safe:
             yield Finding(Kind.STRAY, intake.spec.name, lot, generation, key, lambda k=key: _mark_again(intake, k))  # type: ignore[misc]
@@ -133,22 +141,28 @@ def unheard(intake: Intake, objects: Iterable[Arrival]) -> Iterator[Finding]:
             )
 
 
-def _marks(intake: Intake) -> tuple[dict[str, tuple[str, int, str]], set[str]]:
-    """Digests of arrivals that a commit passed over, with the key of one of their marks; and of those that are in."""
+def _marks(intake: Intake) -> tuple[dict[str, tuple[str, int, str]], set[str], list[Finding]]:
+    """Digests of arrivals that a commit passed over, with the key of one of their marks; of those that are in, or in a lot whose
+    commit cannot be read; and such commits."""
     decided: dict[tuple[str, int], set[str]] = {}
     marks: list[tuple[str, tuple[str, int, str]]] = []
+    corrupt: list[Finding] = []
     for entry in intake.site.state.list(intake.keys.lots):
         found = parse_protocol_key(entry.key)
-        if found is None:
+        if found is None or not is_lot(found.lot):
             continue
         if found.what == "commit":
-            commit = intake.committed(parse_lot(found.lot), found.generation)
+            try:
+                commit = intake.committed(parse_lot(found.lot), found.generation)
+            except ProtocolError as error:
+                corrupt.append(_unreadable(intake.spec.name, found.lot, error))
+                continue
             decided[found.lot, found.generation] = {arrival.digest for arrival in commit.arrivals} if commit else set()
         elif found.what == "arrivals":
             marks.append((found.name, (found.lot, found.generation, entry.key)))
     safe = {digest for digests in decided.values() for digest in digests}
     safe |= {digest for digest, (lot, generation, _) in marks if (lot, generation) not in decided}
-    return {digest: at for digest, at in reversed(marks) if digest not in safe}, safe
+    return {digest: at for digest, at in reversed(marks) if digest not in safe}, safe, corrupt
 
 
 def _mark_again(intake: Intake, key: str) -> object:
@@ -162,12 +176,12 @@ def _mark_again(intake: Intake, key: str) -> object:
 def unpublished(runner: ArcRunner) -> Iterator[Finding]:
     """Commits of an arc whose manifests or marker are missing."""
     spec, site = runner.spec, runner.site
-    published = _published(site, list(spec.sinks.values()))
+    done = published(site, list(spec.sinks.values()))
     for keys in _keys(spec):
         sinks = [spec.sinks[keys.role]] if keys.role else list(spec.sinks.values())
         markers = {found.lot for entry in site.state.list(keys.markers) if (found := parse_marker_key(entry.key)) is not None}
         for lot, generation in _commits(site.state, keys):
-            if lot not in markers or any((lot, generation) not in published[sink.id] for sink in sinks):
+            if lot not in markers or any((lot, generation) not in done[sink.id] for sink in sinks):
                 run = Run(parse_lot(lot), keys.role)
                 repair = lambda at=(run, generation): runner.publish(*at)  # noqa: E731
                 yield Finding(Kind.HIDDEN, spec.name, lot, generation, repair=repair)
@@ -177,6 +191,7 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
     """Runs that announced lots call for, and that no commit has taken in."""
     spec = runner.spec
     newest = {source.dataset.id: _newest(runner.site, source.dataset) for source in spec.sources.values()}
+    done = _marked(runner)
     for run in _called_for(spec, newest):
         wanted: dict[str, dict[str, int]] = {}
         states = set()
@@ -187,7 +202,13 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
                 wanted.setdefault(member.role, {})[str(member.lot)] = generation
         if waits(spec) and "complete" not in states and "absent" in states:
             continue  # nothing but emptiness: nobody needs it
-        history = read_history(runner.site.state, runner.keys(run), run.lot)
+        if run in done and not any(generation > 1 for lots in wanted.values() for generation in lots.values()):
+            continue  # its marker stands, and any commit covers first generations
+        try:
+            history = read_history(runner.site.state, runner.keys(run), run.lot)
+        except ProtocolError as error:
+            yield _unreadable(spec.name, str(run.lot), error)
+            continue
         if any(generation.committed and covers(generation.sources, wanted) for generation in history.values()):
             continue
         yield Finding(
@@ -197,6 +218,22 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
             max(history, default=1),
             repair=lambda run=run: _catch_up(runner, run, delivery, stubborn),  # type: ignore[misc]
         )
+
+
+def _marked(runner: ArcRunner) -> set[Run]:
+    return {
+        Run(parse_lot(lot), keys.role)
+        for keys in _keys(runner.spec)
+        for entry in runner.site.state.list(keys.markers)
+        if (lot := lot_of_key(entry.key, keys.markers)) is not None and is_lot(lot)
+    }
+
+
+def _unreadable(component: str, lot: str, error: ProtocolError) -> Finding:
+    def report() -> object:
+        raise error
+
+    return Finding(Kind.CORRUPT, component, lot, what=error.where, repair=report)
 
 
 def _catch_up(runner: ArcRunner, run: Run, delivery: Delivery, stubborn: bool) -> Result:
@@ -226,7 +263,7 @@ def _keys(spec: ArcSpec) -> list[ArcKeys]:
 def _commits(store: Store, keys: ArcKeys) -> Iterator[tuple[str, int]]:
     for entry in store.list(keys.lots):
         found = parse_protocol_key(entry.key)
-        if found is not None and found.what == "commit" and found.role == keys.role:
+        if found is not None and found.what == "commit" and found.role == keys.role and is_lot(found.lot):
             yield found.lot, found.generation
 
 
@@ -236,11 +273,12 @@ def _manifests(site: Site, dataset: DatasetSpec) -> Iterator[ManifestKey]:
     for replays in (False, True):
         for entry in site.manifests.list(manifest_prefix(dataset.name, dataset.version, replays=replays)):
             key = parse_manifest_key(entry.key)
-            if key is not None and key.lot is not None and key.state in PUBLISHED:
+            if key is not None and key.lot is not None and is_lot(key.lot) and key.state in PUBLISHED:
                 yield key
 
 
-def _published(site: Site, datasets: list[DatasetSpec]) -> dict[str, set[tuple[str, int]]]:
+def published(site: Site, datasets: list[DatasetSpec]) -> dict[str, set[tuple[str, int]]]:
+    """Dataset id → its lots and generations whose manifests are there."""
     return {dataset.id: {(key.lot or "", key.generation) for key in _manifests(site, dataset)} for dataset in datasets}
 
 
@@ -251,4 +289,16 @@ def _newest(site: Site, dataset: DatasetSpec) -> dict[str, tuple[int, str]]:
     return newest
 
 
-__all__ = ["Finding", "Kind", "Lot", "Report", "behind", "read_commit", "reconcile", "unfinished", "unheard", "unpublished"]
+__all__ = [
+    "Finding",
+    "Kind",
+    "Lot",
+    "Report",
+    "behind",
+    "published",
+    "read_commit",
+    "reconcile",
+    "unfinished",
+    "unheard",
+    "unpublished",
+]
