@@ -145,6 +145,15 @@ def parse_lot(text: str) -> Lot:
     return Lot(unit, day * unit.per_day + ordinal)
 
 
+def is_lot(text: str) -> bool:
+    """Whether a text found in storage is a lot id: a bucket may hold what is not ours."""
+    try:
+        parse_lot(text)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _unit_of(iso: str, text: str) -> Unit:
     try:
         unit = parse_unit(iso)

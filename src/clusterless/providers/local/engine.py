@@ -2,7 +2,7 @@
 
 It turns manifest creations into deliveries, runs deliveries and alarms on worker threads, repeats what failed under the same
 delivery id, and keeps what failed for good. It decides nothing about data: everything it does may be lost or doubled, and
-:meth:`Engine.recover` derives it again from storage.
+:mod:`recovery` derives it again from storage.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
+from clusterless.providers.local.announcing import Announcing
 from clusterless.providers.local.landing import Landing
 from clusterless.providers.local.liveness import Worker
 from clusterless.providers.local.place import Place
+from clusterless.providers.local.pool import Pool
 from clusterless.providers.local.timing import Alarms, ComponentAlarm, Pending
-from clusterless.runtime.attempt import ArcRunner, Ending, Result
+from clusterless.runtime.attempt import ArcRunner, Ending, Result, parse_run_alarm
 from clusterless.runtime.clock import Clock
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, ProtocolError, SourceChanged
 from clusterless.runtime.intake import Intake, alarm_name, parse_alarm_name
-from clusterless.runtime.layout import ArcKeys, BoundaryKeys, lot_of_key, manifest_prefix, parse_manifest_key, parse_protocol_key
 from clusterless.runtime.lots import Lot, parse_lot
-from clusterless.runtime.policy import Run, roles_of, runs_of
+from clusterless.runtime.policy import Run, due, roles_of, runs_of, waits
 from clusterless.runtime.records import Arrival
-from clusterless.runtime.site import Announcement, Delivery, announcement
+from clusterless.runtime.site import Announcement, Delivery
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec, SourceSpec
-from clusterless.runtime.store import Body, Created, Entry, Store, Writer
 from clusterless.runtime.work import Execute
 
 RETRY = 1.0
 """Seconds until a run that another process holds is looked at again."""
+BATCH = 100
+"""Arrivals that are marked in one task."""
 
 
 @dataclass(frozen=True)
@@ -48,67 +48,26 @@ class Failure:
         return f"{self.component} {self.lot}: {self.error}"
 
 
-class Announcing:
-    """The manifest bucket: creating a manifest in it is announcing a lot."""
-
-    def __init__(self, store: Store, announce: Callable[[Announcement], None]) -> None:
-        self._store = store
-        self._announce = announce
-
-    def create(self, key: str, body: Body, *, durable: bool = False) -> Created:
-        created = self._store.create(key, body, durable=durable)
-        note = announcement(key) if created is Created.CREATED else None
-        if note is not None:
-            self._announce(note)
-        return created
-
-    def get(self, key: str) -> bytes | None:
-        return self._store.get(key)
-
-    def open(self, key: str) -> BinaryIO | None:
-        return self._store.open(key)
-
-    def head(self, key: str) -> Entry | None:
-        return self._store.head(key)
-
-    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
-        return self._store.list(prefix, after)
-
-    def write(self, key: str) -> Writer:
-        return self._store.write(key)
-
-    def copy(self, key: str, source: Store, source_key: str) -> int | None:
-        return self._store.copy(key, source, source_key)
-
-    def delete(self, key: str) -> None:
-        self._store.delete(key)
-
-
 class Engine:
     """Components of one pipeline, and the threads that run their deliveries."""
 
     def __init__(self, project: ProjectSpec, place: Place, clock: Clock, worker: Worker, execute: Execute, threads: int) -> None:
-        self.project = project
-        self.place = place
         self.clock = clock
         self.worker = worker
         self.alarms = Alarms()
-        self.failures: list[Failure] = []
-        self.waiting: dict[str, float] = {}
-        """Runs that wait for members: name → when they can be settled."""
+        self.pool = Pool(threads)
+        self.waiting: dict[str, float | None] = {}
+        """Runs that wait for members: name → when they can be settled; None where only another project can bring them."""
         self.busy: dict[str, str] = {}
         """Runs that other processes hold."""
         self.announced: Counter[tuple[str, str]] = Counter()
         """(dataset, state) → lots announced by this process."""
         self.watchers: list[Callable[[Announcement], None]] = []
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cls")
-        self._changed = threading.Condition()
-        self._unfinished = 0
-        self._stopping = False
+        self._failures: dict[tuple[str, str], Failure] = {}
         self._locks: dict[str, tuple[threading.RLock, list[int]]] = {}
         self._lock = threading.Lock()
         self.site = place.site(Announcing(place.manifests, self._on_manifest))
-        self.landings = [Landing(self._intake(spec), place.data) for spec in project.boundaries]
+        self.landings = [Landing(self._intake(spec), place.data.root) for spec in project.boundaries]
         self.intakes = {landing.intake.spec.name: landing.intake for landing in self.landings}
         self.runners = {spec.name: self._runner(spec, execute) for spec in project.arcs}
 
@@ -126,47 +85,6 @@ class Engine:
             dead=self.worker.dead,
             guard=lambda run: self._exclusive(f"{spec.name} {run}"),
         )
-
-    # -- tasks -------------------------------------------------------------------------------------------------------------
-
-    def submit(self, task: Callable[[], None]) -> None:
-        """Have a worker thread run ``task``; it must not raise."""
-        with self._changed:
-            if self._stopping:
-                return
-            self._unfinished += 1
-        self._pool.submit(self._finish, task)
-
-    def _finish(self, task: Callable[[], None]) -> None:
-        try:
-            if not self._stopping:
-                task()
-        finally:
-            with self._changed:
-                self._unfinished -= 1
-                self._changed.notify_all()
-
-    def settle_down(self) -> None:
-        """Wait until no task is left."""
-        with self._changed:
-            while self._unfinished:
-                self._changed.wait(0.5)  # wakes now and then so that Ctrl-C is seen
-
-    def rest(self, seconds: float) -> None:
-        """Wait until something changes, at most ``seconds``."""
-        with self._changed:
-            self._changed.wait(seconds)
-
-    def nudge(self) -> None:
-        """End a :meth:`rest`."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Begin no more deliveries, and wait for those that run. What was not begun is derived again next time."""
-        with self._changed:
-            self._stopping = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
     @contextmanager
     def _exclusive(self, name: str) -> Iterator[None]:
@@ -189,7 +107,8 @@ class Engine:
         with self._lock:
             self.announced[note.dataset_id, note.state] += 1
         for watcher in self.watchers:
-            watcher(note)
+            with suppress(Exception):  # the watcher's business, and no reason to fail an attempt
+                watcher(note)
         self.announce(note)
 
     def announce(self, note: Announcement) -> None:
@@ -198,97 +117,146 @@ class Engine:
             if any(runner.spec.sources[role].subscribe for role in roles_of(runner.spec, note.dataset_id)):
                 self._deliver(runner, note, "event")
 
+    def hear(self, note: Announcement) -> None:
+        """Deliver what another process announced, unless all that it calls for is done."""
+        for runner in self.runners.values():
+            roles = roles_of(runner.spec, note.dataset_id)
+            runs = [run for role in roles for run in runs_of(runner.spec, role, parse_lot(note.lot))]
+            if any(note.generation > 1 or self.site.state.head(runner.keys(run).marker(run.lot)) is None for run in runs):
+                self._deliver(runner, note, "heard")
+
     def _deliver(self, runner: ArcRunner, note: Announcement, cause: str) -> None:
         delivery = Delivery(self.worker.delivery(), cause)
-        self._repeat(runner, note.lot, lambda: runner.deliver(note, delivery))
+        self.repeat(runner, note.lot, lambda: runner.deliver(note, delivery))
+
+    def repeat(self, runner: ArcRunner, lot: str, call: Callable[[], list[Result]]) -> None:
+        """Run a delivery, which is repeated under its one id until it succeeds or the declared attempts are used up."""
+        self.pool.submit(lambda: self._repeat(runner, lot, call))
 
     def _repeat(self, runner: ArcRunner, lot: str, call: Callable[[], list[Result]]) -> None:
-        """A delivery, under one id until it succeeds or the declared attempts are used up."""
-
-        def task() -> None:
-            for left in reversed(range(runner.spec.attempts)):
-                try:
-                    self._note(runner, call())
-                except Exception as error:  # noqa: BLE001 - the platform's side of a delivery: whatever it raises is its failure
-                    final = isinstance(error, SourceChanged | InvalidInput | ProtocolError)
-                    if final or not left:
-                        self._fail(f"arc {runner.spec.name}", lot, error)
-                        return
-                else:
+        for left in reversed(range(runner.spec.attempts)):
+            try:
+                self._note(runner, call())
+            except Exception as error:  # noqa: BLE001 - the platform's side of a delivery: whatever it raises is its failure
+                if not left or isinstance(error, SourceChanged | InvalidInput | ProtocolError):
+                    self.fail(f"arc {runner.spec.name}", lot, error)
                     return
-
-        self.submit(task)
+            else:
+                return
 
     def _note(self, runner: ArcRunner, results: list[Result]) -> None:
+        spec = runner.spec
         for result in results:
-            name = f"{runner.spec.name} {result.run}"
+            name = f"{spec.name} {result.run}"
             with self._lock:
                 self.waiting.pop(name, None)
                 self.busy.pop(name, None)
-                if result.ending is Ending.WAITING and result.until is not None:
-                    self.waiting[name] = result.until
+                if result.done:
+                    self._failures.pop((f"arc {spec.name}", str(result.run)), None)
+                if result.ending is Ending.WAITING:
+                    self.waiting[name] = self._waits_until(spec, result)
                 if result.ending is Ending.BUSY:
                     self.busy[name] = result.holder
             if result.ending is Ending.BUSY:
-                self.alarms.arm(("arc", runner.spec.name), f"{result.run.role or ''}/{result.run.lot}", self.clock.now() + RETRY)
+                self.alarms.arm(("arc", spec.name), f"{result.run.role or ''}/{result.run.lot}", self.clock.now() + RETRY)
             if result.ending is Ending.EXHAUSTED:
                 error = ClusterlessError("all declared attempts failed", fix="see cls why; mend the cause, then replay the lot")
-                self._fail(f"arc {runner.spec.name}", str(result.run), error)
+                self.fail(f"arc {spec.name}", str(result.run), error)
 
-    def _fail(self, component: str, lot: str, error: Exception) -> None:
+    def _waits_until(self, spec: ArcSpec, result: Result) -> float | None:
+        """When a waiting run is worth another try. Its alarm may have been another process', so it is armed here as well."""
+        at = result.until
+        if at is None and waits(spec) and self.clock.now() < due(spec, result.run):
+            at = due(spec, result.run)
+            self.alarms.arm(("arc", spec.name), str(result.run.lot), at)
+        return at
+
+    # -- failures ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What failed for good and has not succeeded since."""
         with self._lock:
-            if not any((known.component, known.lot) == (component, lot) for known in self.failures):
-                self.failures.append(Failure(component, lot, error))
+            return tuple(self._failures.values())
 
-    # -- arrivals and alarms -----------------------------------------------------------------------------------------------
+    def fail(self, component: str, lot: str, error: Exception) -> None:
+        """Keep a failure; of one lot the first, which is the cause of what follows."""
+        with self._lock:
+            self._failures.setdefault((component, lot), Failure(component, lot, error))
+
+    def _mended(self, component: str, lot: str) -> None:
+        with self._lock:
+            self._failures.pop((component, lot), None)
+
+    # -- arrivals ----------------------------------------------------------------------------------------------------------
 
     def look(self) -> int:
         """List every boundary's folder and take in what is new; how many arrivals that were."""
         found = 0
         for landing in self.landings:
             if landing.intake.spec.kind == "put":
-                arrivals = landing.look()
+                try:
+                    arrivals = landing.look()
+                except ClusterlessError as error:
+                    self.fail(f"boundary {landing.intake.spec.name}", landing.prefix, error)
+                    continue
                 found += len(arrivals)
                 self.take(landing, arrivals)
         return found
 
     def take(self, landing: Landing, arrivals: list[Arrival]) -> None:
-        """Mark arrivals, as one delivery per batch."""
-        for start in range(0, len(arrivals), 100):
-            self.submit(lambda batch=arrivals[start : start + 100]: self._take(landing, batch))  # type: ignore[misc]
+        """Mark arrivals. No lot is closed by that: the files of one may be spread over many batches."""
+        for start in range(0, len(arrivals), BATCH):
+            self.pool.submit_arrivals(lambda batch=arrivals[start : start + BATCH]: self._take(landing, batch))  # type: ignore[misc]
 
     def _take(self, landing: Landing, arrivals: list[Arrival]) -> None:
-        intake = landing.intake
-        try:
-            with self._exclusive(f"boundary {intake.spec.name}"):
-                intake.take(arrivals)
-            landing.known(arrivals)
-        except Exception as error:  # noqa: BLE001 - likewise
-            self._fail(f"boundary {intake.spec.name}", arrivals[0].uri, error)
+        component = f"boundary {landing.intake.spec.name}"
+        for arrival in arrivals:
+            try:
+                with self._exclusive(component):
+                    landing.intake.mark(arrival)
+            except Exception as error:  # noqa: BLE001 - one bad arrival stops no other
+                landing.failed(arrival)
+                self.fail(component, arrival.uri, error)
+            else:
+                landing.known([arrival])
+                self._mended(component, arrival.uri)
+
+    # -- alarms ------------------------------------------------------------------------------------------------------------
 
     def fire(self, alarm: Pending) -> None:
         """Run what an alarm was armed for."""
         kind, name = alarm.component
         if kind == "boundary":
-            self.submit(lambda: self._close(self.intakes[name], alarm.name))
+            self.pool.submit_arrivals(lambda: self._close(self.intakes[name], alarm.name))
             return
         runner = self.runners[name]
         role, _, text = alarm.name.rpartition("/")
-        run = Run(parse_lot(text.partition("@")[0]), role or None)
+        lot, armed = parse_run_alarm(text)
+        run = Run(lot, role or None)
         delivery = Delivery(self.worker.delivery(), "alarm")
-        self._repeat(runner, str(run), lambda: [runner.wake(run, delivery)])
+        self.repeat(runner, str(run), lambda: self._woken(runner, run, delivery, armed))
+
+    def _woken(self, runner: ArcRunner, run: Run, delivery: Delivery, armed: float) -> list[Result]:
+        results = [runner.wake(run, delivery, armed)]
+        if runner.spec.ordered and results[0].done:  # the next ones were waiting for it
+            role = run.role or next(role for role, source in runner.spec.sources.items() if source.subscribe)
+            dataset = runner.spec.sources[role].dataset
+            results += runner.deliver(Announcement(dataset.name, dataset.version, str(run.lot)), delivery)
+        return results
 
     def _close(self, intake: Intake, alarm: str) -> None:
         lot, generation = parse_alarm_name(alarm)
+        component = f"boundary {intake.spec.name}"
         try:
-            with self._exclusive(f"boundary {intake.spec.name}"):
-                if intake.spec.kind == "schedule":
-                    intake.tick(lot)
-                    self.arm_tick(intake, lot.shift(1))
-                else:
-                    intake.wake(lot, generation)
+            with self._exclusive(component):
+                intake.close(lot, generation)
         except Exception as error:  # noqa: BLE001 - likewise
-            self._fail(f"boundary {intake.spec.name}", str(lot), error)
+            self.fail(component, str(lot), error)
+        else:
+            self._mended(component, str(lot))
+        if intake.spec.kind == "schedule":
+            self.arm_tick(intake, lot.shift(1))
 
     def arm_tick(self, intake: Intake, lot: Lot) -> None:
         """A schedule's next lot, at its interval's end."""
@@ -304,60 +272,6 @@ class Engine:
             if any(sink.id == source.dataset.id for sink in runner.spec.sinks.values()):
                 return runner.settle(lot, Delivery(self.worker.delivery(), "settle"))
         return None
-
-    # -- recovery ----------------------------------------------------------------------------------------------------------
-
-    def recover(self) -> None:
-        """Derive from storage all that a dead process had in memory: alarms of open lots, undelivered announcements."""
-        for intake in self.intakes.values():
-            self._recover_boundary(intake)
-        for runner in self.runners.values():
-            self._recover_arc(runner)
-
-    def _recover_boundary(self, intake: Intake) -> None:
-        published = set(self._published(intake.spec.dataset.name, intake.spec.dataset.version))
-        keys = BoundaryKeys(intake.spec.project, intake.spec.version, intake.spec.name)
-        seen: dict[tuple[str, int], set[str]] = {}
-        for entry in self.site.state.list(keys.lots):
-            key = parse_protocol_key(entry.key)
-            if key is not None:
-                seen.setdefault((key.lot, key.generation), set()).add(key.what)
-        for (lot, generation), what in seen.items():
-            if (lot, generation) in published:
-                continue
-            due = parse_lot(lot).end + intake.spec.grace
-            intake.alarm.arm(alarm_name(parse_lot(lot), generation), self.clock.now() if "commit" in what else due)
-        if intake.spec.kind == "schedule":
-            last = max((lot for lot, _ in published), default=None)
-            self.arm_tick(intake, parse_lot(last).shift(1) if last else self._first_tick(intake))
-
-    def _first_tick(self, intake: Intake) -> Lot:
-        if intake.spec.start:
-            return parse_lot(intake.spec.start)
-        return intake.unit.lot_at(self.clock.now())
-
-    def _published(self, dataset: str, version: str) -> Iterator[tuple[str, int]]:
-        for replays in (False, True):
-            prefix = manifest_prefix(dataset, version, replays=replays)
-            for entry in self.site.manifests.list(prefix):
-                key = parse_manifest_key(entry.key)
-                if key is not None and key.lot and key.state in ("complete", "empty"):
-                    yield key.lot, key.generation
-
-    def _recover_arc(self, runner: ArcRunner) -> None:
-        spec = runner.spec
-        for role, source in spec.sources.items():
-            done = self._markers(runner, role)
-            for lot, generation in sorted(set(self._published(source.dataset.name, source.dataset.version))):
-                runs = runs_of(spec, role, parse_lot(lot))
-                if generation > 1 or any(str(run.lot) not in done for run in runs):
-                    note = Announcement(source.dataset.name, source.dataset.version, lot, generation)
-                    self._deliver(runner, note, "reconcile")
-
-    def _markers(self, runner: ArcRunner, role: str) -> set[str]:
-        spec = runner.spec
-        prefix = ArcKeys(spec.project, spec.version, spec.name, role if spec.policy.kind == "any" else None).markers
-        return {lot for entry in self.site.state.list(prefix) if (lot := lot_of_key(entry.key, prefix)) is not None}
 
 
 def impatient(project: ProjectSpec) -> ProjectSpec:

@@ -1,8 +1,8 @@
 """Running a pipeline in a folder: drain it, replay it, or stay and watch.
 
 ``drain`` takes in all that is there until a look finds nothing new, and only then closes lots, so that nothing that had arrived
-is late. It closes early what has arrivals in it, but settles for a join or a window only lots whose interval has ended: a lot of the
-future that was settled as empty would make tomorrow's arrivals late.
+is late. It closes early what has arrivals in it, but settles for a join or a window only lots whose interval has ended: a lot of
+the future that was settled as empty would make tomorrow's arrivals late.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from clusterless.providers.local.dropping import drop
 from clusterless.providers.local.engine import Engine, Failure, impatient
-from clusterless.providers.local.landing import Rejected, drop
+from clusterless.providers.local.hearing import Hearing
+from clusterless.providers.local.landing import Rejected
 from clusterless.providers.local.liveness import Worker
 from clusterless.providers.local.place import Place
-from clusterless.providers.local.timing import Pending, ReplayClock, wait_until
+from clusterless.providers.local.recovery import recover
+from clusterless.providers.local.timing import Pending, ReplayClock
 from clusterless.providers.local.workers import executor
 from clusterless.runtime.clock import Clock, SystemClock
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.intake import parse_alarm_name
 from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.site import Announcement
 from clusterless.runtime.spec import ProjectSpec
 
-LISTING = 30.0
-"""Seconds between listings of the folders while watching: the truth, should a folder watch have missed something."""
+PATIENCE = 10.0
+"""Seconds that a handler at work is waited for at the end."""
 
 
 class Declared(Protocol):
@@ -52,6 +56,8 @@ class Report:
     busy: dict[str, str]
     """Runs that another process is working on."""
     seconds: float
+    absent: tuple[str, ...] = ()
+    """Runs that wait for lots of datasets that nothing in this pipeline produces."""
 
     @property
     def ok(self) -> bool:
@@ -98,8 +104,9 @@ class LocalRunner:
         self.close()
 
     def close(self) -> None:
-        """Stop the workers: what runs is finished, what was not begun is derived again by the next runner."""
-        self.engine.stop()
+        """Stop the workers: what runs is finished, unless it takes more than ``PATIENCE`` seconds; that, and what was not begun,
+        is derived again by the next runner, or by another that is at work."""
+        self.engine.pool.stop(PATIENCE)
         self.worker.close()
 
     def on_announcement(self, callback: Callable[[Announcement], None]) -> None:
@@ -115,6 +122,7 @@ class LocalRunner:
         for landing in self.engine.landings:
             arrival = landing.arrival(key) if key.startswith(landing.prefix) else None
             if arrival is not None:
+                landing.took([arrival])
                 self.engine.take(landing, [arrival])
 
     def advance(self, to: float) -> None:
@@ -122,11 +130,11 @@ class LocalRunner:
         if not isinstance(self.clock, ReplayClock):
             raise InvalidInput("only a replayed clock can be advanced", fix="pass clock=ReplayClock(start)")
         self.start()
-        self.engine.settle_down()
+        self.engine.pool.settle_down()
         while (at := self.engine.alarms.next()) is not None and at <= to:
             self.clock.move(at)
             self._fire(self.engine.alarms.take(at))
-            self.engine.settle_down()
+            self.engine.pool.settle_down()
         self.clock.move(to)
 
     # -- drain -------------------------------------------------------------------------------------------------------------
@@ -141,14 +149,14 @@ class LocalRunner:
                 return self.report()
             self.engine.alarms.remove(ready)
             self._fire(ready)
-            self.engine.settle_down()
+            self.engine.pool.settle_down()
             self._take_in()
 
     def _take_in(self) -> None:
-        self.engine.settle_down()
+        self.engine.pool.settle_down()
         while self.engine.look():
-            self.engine.settle_down()
-        self.engine.settle_down()
+            self.engine.pool.settle_down()
+        self.engine.pool.settle_down()
 
     def _ripe(self, alarm: Pending, *, close: bool) -> bool:
         now = self.clock.now()
@@ -156,7 +164,8 @@ class LocalRunner:
             return True
         kind, name = alarm.component
         if kind == "boundary":
-            return close and self.engine.intakes[name].spec.kind == "put"
+            begun = parse_alarm_name(alarm.name)[0].start <= now
+            return close and begun and self.engine.intakes[name].spec.kind == "put"
         if "@" in alarm.name or "/" in alarm.name:
             return False
         return parse_lot(alarm.name).end <= now
@@ -165,28 +174,11 @@ class LocalRunner:
 
     def watch(self, stop: Callable[[], bool] = lambda: False, *, idle: Callable[[], None] = lambda: None) -> Report:
         """Stay, and react to files as they arrive, until ``stop()``; ``idle`` is called whenever there is nothing to do."""
-        from clusterless.providers.local.watch import FolderWatch
+        from clusterless.providers.local.watching import Watching
 
         self.start()
-        with FolderWatch([landing.folder for landing in self.engine.landings], self.engine.nudge) as watching:
-            self.engine.look()
-            listed = time.monotonic()
-            while not stop():
-                self._fire(self.engine.alarms.take(self.clock.now()))
-                if watching.stirred() or time.monotonic() - listed >= LISTING or self._rested():
-                    listed = time.monotonic()
-                    self.engine.look()
-                idle()
-                self.engine.rest(wait_until(self._next(), self.clock, 0.5))
+        Watching(self.engine, Hearing(self.project, self.place.manifests)).run(stop, idle)
         return self.report()
-
-    def _rested(self) -> bool:
-        now = self.clock.now()
-        return any(landing.resting is not None and landing.resting <= now for landing in self.engine.landings)
-
-    def _next(self) -> float | None:
-        times = [self.engine.alarms.next(), *(landing.resting for landing in self.engine.landings)]
-        return min((at for at in times if at is not None), default=None)
 
     # -- common ------------------------------------------------------------------------------------------------------------
 
@@ -194,7 +186,9 @@ class LocalRunner:
         """Take up what an earlier process left; once."""
         if not self._started:
             self._started = True
-            self.engine.recover()
+            _, ended = self.worker.others()
+            recover(self.engine)
+            self.worker.bury(ended)
 
     def _fire(self, alarms: list[Pending]) -> None:
         for alarm in alarms:
@@ -205,9 +199,9 @@ class LocalRunner:
         engine = self.engine
         return Report(
             dict(engine.announced),
-            tuple(engine.failures),
+            engine.failures,
             tuple(rejected for landing in engine.landings for rejected in landing.rejected.values()),
-            dict(engine.waiting),
+            {name: at for name, at in engine.waiting.items() if at is not None},
             {
                 f"{alarm.component[1]} {alarm.name.rpartition('-')[0]}": alarm.at
                 for alarm in engine.alarms.pending()
@@ -215,4 +209,5 @@ class LocalRunner:
             },
             dict(engine.busy),
             time.monotonic() - self._began,
+            tuple(sorted(name for name, at in engine.waiting.items() if at is None)),
         )

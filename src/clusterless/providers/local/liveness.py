@@ -5,7 +5,7 @@ process, ``kill -9`` included. A delivery's id starts with its worker's, so anyo
 lease; alive never lengthens one.
 
 The file outlives its worker, however that ended: it is the notice to the others that work may have been left. One of them takes
-the work up and then removes it. It appears under its name with its lock held already, so a file without a lock is a dead worker's.
+the work up and then removes it. It appears under its name with its lock held already, so one without a lock is a dead worker's.
 """
 
 from __future__ import annotations

@@ -41,41 +41,46 @@ class Alarms:
 
     def __init__(self) -> None:
         self._heap: list[Pending] = []
-        self._armed: set[tuple[tuple[str, str], str]] = set()
+        self._armed: dict[tuple[tuple[str, str], str], float] = {}
+        """What is armed. An entry of the heap that differs from it was armed anew or removed since."""
         self._lock = threading.Lock()
 
     def arm(self, component: tuple[str, str], name: str, at: float) -> None:
         with self._lock:
-            if (component, name) not in self._armed:
-                self._armed.add((component, name))
+            known = self._armed.get((component, name))
+            if known is None or at < known:
+                self._armed[component, name] = at
                 heapq.heappush(self._heap, Pending(at, component, name))
 
     def next(self) -> float | None:
         """When the earliest alarm is due; None if there is none."""
         with self._lock:
-            return self._heap[0].at if self._heap else None
+            return first.at if (first := self._first()) else None
 
     def take(self, until: float) -> list[Pending]:
         """Remove and return the earliest alarms of one instant, if it is not after ``until``."""
         with self._lock:
             taken: list[Pending] = []
-            while self._heap and self._heap[0].at <= until and (not taken or self._heap[0].at == taken[0].at):
+            while (first := self._first()) and first.at <= until and (not taken or first.at == taken[0].at):
                 taken.append(heapq.heappop(self._heap))
-                self._armed.discard((taken[-1].component, taken[-1].name))
+                del self._armed[first.component, first.name]
             return taken
 
     def pending(self) -> list[Pending]:
         """What is armed, earliest first."""
         with self._lock:
-            return sorted(self._heap)
+            return sorted(Pending(at, component, name) for (component, name), at in self._armed.items())
 
     def remove(self, alarms: list[Pending]) -> None:
         """Take alarms out before their time."""
         with self._lock:
-            gone = set(alarms)
-            self._heap = [alarm for alarm in self._heap if alarm not in gone]
-            heapq.heapify(self._heap)
-            self._armed -= {(alarm.component, alarm.name) for alarm in alarms}
+            for alarm in alarms:
+                self._armed.pop((alarm.component, alarm.name), None)
+
+    def _first(self) -> Pending | None:
+        while self._heap and self._armed.get((self._heap[0].component, self._heap[0].name)) != self._heap[0].at:
+            heapq.heappop(self._heap)
+        return self._heap[0] if self._heap else None
 
 
 @dataclass(frozen=True)

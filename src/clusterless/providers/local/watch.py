@@ -40,6 +40,7 @@ class FolderWatch(FileSystemEventHandler):
 
     def stirred(self) -> bool:
         """Whether anything happened since the last time this was asked."""
-        stirred = self._flag.is_set()
+        if not self._flag.is_set():
+            return False
         self._flag.clear()
-        return stirred
+        return True
