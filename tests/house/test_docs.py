@@ -37,6 +37,39 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_what_pages_name_is_there() -> None:
+    """Tests by their names, files and folders by their paths from the repository's root."""
+    sources = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src").rglob("*.py")]
+    defined = {name for file in sources for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
+    missing = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        missing += [f"{page.name}: {name}" for name in re.findall(r"`(test_\w+)`", text) if name not in defined]
+        missing += [
+            f"{page.name}: {path}"
+            for path in re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[\w./-]+)`", text)
+            if not (ROOT / path).exists()
+        ]
+    assert missing == []
+
+
+def test_anchors_lead_to_headings() -> None:
+    links = [
+        (page, *link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert [
+        f"{page.name}: {target}#{anchor}"
+        for page, target, anchor in links
+        if "://" not in target and anchor not in headings(page.parent / target if target else page)
+    ] == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that a page's headings get: lower case, words joined by hyphens."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
 def follow(reader: Reader, text: str) -> list[Block]:
     page = reader.folder / "page.md"
     page.write_text(text, encoding="utf-8")
