@@ -8,6 +8,20 @@ What a pipeline author imports, and nothing else::
 
 Names are loaded on first use (PEP 562): importing the package costs nothing, so a function in the cloud, which needs only
 :mod:`clusterless.runtime`, and ``cls --help`` stay fast.
+
+Who reads the code from the top finds, in this order::
+
+    workload        what a handler imports: Lot, Sink, secret
+    model           what a pipeline is: frozen declarations; loaded, verified, compiled to plain JSON
+    boundaries arcs the kinds of component, one file each
+    runtime         what happens when data arrives: the protocols, configured by that JSON, against two seams (Store, Clock)
+    providers       where it happens: what hands events to the protocols, and a storage
+    operations      what people ask: status, why, plan, as functions over storage
+    cli             the command line: parses, calls one operation, prints
+    testing         what every store must do, and the protocols under simulated faults
+
+Each begins with a page on what lives in it. Imports go downwards only: ``cli → operations → boundaries, arcs → model → runtime →
+workload``; providers stand beside, and nothing imports ``testing``.
 """
 
 from __future__ import annotations
