@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from clusterless.runtime.errors import CorruptObject, UnknownFormat
 
 FORMAT = 1
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 T = TypeVar("T")
 
 Generations = Mapping[str, Mapping[str, int]]
@@ -24,7 +25,7 @@ Generations = Mapping[str, Mapping[str, int]]
 
 def encode(document: Mapping[str, Any]) -> bytes:
     """A document as canonical JSON with its format number."""
-    return json.dumps({**document, "format": FORMAT}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _json({**document, "format": FORMAT}).encode()
 
 
 def decode(data: bytes, key: str) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class Claim:
     lease: float
 
     def encode(self) -> bytes:
-        return encode(asdict(self))
+        return encode(vars(self))
 
     @staticmethod
     def decode(data: bytes, key: str) -> Claim:
@@ -76,7 +77,7 @@ class Failed:
     """Sink role → number of objects left behind."""
 
     def encode(self) -> bytes:
-        return encode(asdict(self))
+        return encode(vars(self))
 
     @staticmethod
     def decode(data: bytes, key: str) -> Failed:
@@ -111,7 +112,7 @@ class Commit:
     cascade: bool = True
 
     def encode(self) -> bytes:
-        return encode(asdict(self))
+        return encode({**vars(self), "sinks": {role: vars(sink) for role, sink in self.sinks.items()}})
 
     @staticmethod
     def decode(data: bytes, key: str) -> Commit:
@@ -138,7 +139,7 @@ class Arrival:
         return hashlib.sha256(f"{self.uri}\n{self.version}\n{self.modified}".encode()).hexdigest()[:32]
 
     def encode(self) -> bytes:
-        return encode(asdict(self))
+        return encode(vars(self))
 
     @staticmethod
     def decode(data: bytes, key: str) -> Arrival:
@@ -156,7 +157,7 @@ class BoundaryCommit:
     """Committed as empty because somebody had to rely on it."""
 
     def encode(self) -> bytes:
-        return encode(asdict(self))
+        return encode({**vars(self), "arrivals": [vars(arrival) for arrival in self.arrivals]})
 
     @staticmethod
     def decode(data: bytes, key: str) -> BoundaryCommit:
@@ -176,7 +177,7 @@ class Late:
     generation: int
 
     def encode(self) -> bytes:
-        return encode(asdict(self))
+        return encode(vars(self))
 
     @staticmethod
     def decode(data: bytes, key: str) -> Late:

@@ -14,6 +14,7 @@ Every protocol of this package is written against :class:`Store`, never against 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -162,8 +163,14 @@ def insist(created: Created, key: str) -> None:
         raise StoreUnavailable("it is not known whether the object was created", where=key, fix="deliver again")
 
 
+_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
+"""Empty, ``.`` and ``..`` segments; NUL."""
+
+
 def check_key(key: str) -> str:
     """``key`` itself if every store can hold it; else :class:`StoreUnsuitable`, which says why."""
+    if len(key) <= MAX_KEY_BYTES and key.isascii() and not _ODD.search(key):
+        return key  # as nearly all are
     encoded = key.encode("utf-8", "surrogatepass")
     if b"\xed" in encoded and any(0xD800 <= ord(c) <= 0xDFFF for c in key):
         raise StoreUnsuitable("key is not valid Unicode", where=repr(key))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import BinaryIO
 
 from clusterless.runtime.errors import StoreUnsuitable
@@ -50,28 +51,33 @@ class Root:
         """Whether a path without links is the root or lies beneath it."""
         return real.startswith(self.beneath) or real == self.path
 
-    def open_folder(self, path: str) -> tuple[int, list[str]]:
-        """A descriptor of the folder ``path``, made if it is missing, and the folders that got a new folder in them."""
+    def open_folder(self, path: str) -> int:
+        """A descriptor of the folder ``path``, made if it is missing."""
         try:
-            return self.open(path, FOLDER), []
+            return self.open(path, FOLDER)
         except FileNotFoundError:
-            grown = self._make(path)
-            return self.open(path, FOLDER), grown
+            self._make(path)
+            return self.open(path, FOLDER)
 
-    def _make(self, path: str) -> list[str]:
-        if path == self.path:
-            os.makedirs(path, exist_ok=True)
-            return [os.path.dirname(path)]
-        parent, name = path.rsplit("/", 1)
-        descriptor, grown = self.open_folder(parent or "/")
+    def _make(self, path: str) -> None:
+        """Make the folders that are missing, from the nearest one above that is there and surely beneath the root."""
+        above, top = self._nearest(path)
         try:
-            os.mkdir(name, dir_fd=descriptor)
-            grown.append(parent)
-        except FileExistsError:
-            pass
+            for name in accumulate(filter(None, path[len(above) :].split("/")), "{}/{}".format):
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=top)
         finally:
-            os.close(descriptor)
-        return grown
+            os.close(top)
+
+    def _nearest(self, path: str) -> tuple[str, int]:
+        """The nearest folder above ``path`` that is there, and a descriptor of it. The root itself is made."""
+        while True:
+            if path == self.path:
+                os.makedirs(path, exist_ok=True)
+            else:
+                path = path.rpartition("/")[0] or "/"
+            with suppress(FileNotFoundError):
+                return path, self.open(path, FOLDER)
 
 
 def link(source: str, name: str, folder: int | None = None) -> None:

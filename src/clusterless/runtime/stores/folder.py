@@ -5,8 +5,8 @@ which succeeds for exactly one of any number of processes and never shows half a
 O_EXCL would show a growing file.) A crash in between leaves only a temporary file, which no listing shows.
 
 What survives a power cut: every object is whole or absent, as its file is synced before it has a name. ``durable`` creates sync
-the folder too, so the name stays. Folders made earlier by a create that was not durable need no second sync: file systems
-with a journal (ext4, XFS, Btrfs, APFS) keep the order in which names were made.
+the folder too, so the name stays. The folders above it need no sync of their own, whoever made them: file systems with a journal
+(ext4, XFS, Btrfs, APFS) keep the order in which names were made, so those above are safe when the last one is.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class FolderStore:
         check_key(key)
         if key.startswith(HIDDEN) and key.partition("/")[0] == HIDDEN:
             raise StoreUnsuitable(f"{HIDDEN!r} is the store's own folder", where=key, fix="use another name")
-        if len(key) > LONGEST // 4 and max(map(len, key.encode().split(b"/"))) > LONGEST:
+        if len(key) > (LONGEST if key.isascii() else LONGEST // 4) and max(map(len, key.encode().split(b"/"))) > LONGEST:
             raise StoreUnsuitable(TOO_LONG[0], where=key, fix=TOO_LONG[1])
         return self._root.beneath + key
 
@@ -186,15 +186,13 @@ class FolderStore:
         """True: the name is ours. False: it is taken. None: a folder was swept away meanwhile; again."""
         folder, name = os.path.split(path)
         try:
-            descriptor, grown = self._root.open_folder(folder)
+            descriptor = self._root.open_folder(folder)
         except FileNotFoundError:
             return None
         try:
             link(temporary, name, descriptor)
             if durable:
                 sync(descriptor)
-                for parent in grown:
-                    sync_folder(parent)
         except FileExistsError:
             return False
         except FileNotFoundError:

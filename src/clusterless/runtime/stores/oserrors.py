@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from clusterless.runtime.errors import StoreDenied, StoreError, StoreUnavailable, StoreUnsuitable
 
@@ -43,10 +42,17 @@ def explain(error: OSError, where: str) -> StoreError:
     return StoreUnavailable((error.strerror or str(error)).lower(), where=where)
 
 
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Whatever the operating system refuses inside is raised as an error of ours."""
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, where) from error
+class explained:  # noqa: N801 - used like a function; a generator would cost five times as much, for every call of a store
+    """``with explained(key):`` whatever the operating system refuses inside is raised as an error of ours."""
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, OSError):
+            raise explain(error, self._where) from error
