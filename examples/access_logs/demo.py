@@ -24,9 +24,10 @@ from rich.table import Table
 from checks import STATES, Count, counts, problems
 from clusterless.model.compile import compile_pipeline
 from clusterless.providers.local import LocalRunner, ReplayClock
+from clusterless.providers.local.liveness import dead
 from clusterless.providers.local.place import PRIVATE, write_secret
 from clusterless.runtime.errors import ClusterlessError
-from clusterless.runtime.lots import lot_range, parse_unit
+from clusterless.runtime.lots import lot_range, parse_lot, parse_unit
 from expected import Expected, expect
 from lake import Lake
 from pipeline import pipeline
@@ -74,11 +75,17 @@ def fresh(lake: Path) -> None:
     if lake.exists() and any(lake.iterdir()):
         if not private.is_dir():
             sys.exit(f"{lake} holds something that is no lake; name another folder with --lake")
+        if at_work(private / "workers"):
+            sys.exit(f"another process is at work in {lake}; wait for it, or name another folder with --lake")
         shutil.rmtree(aside, ignore_errors=True)
         lake.rename(aside)
     write_secret(private / "secrets" / "address-key", secrets.token_hex(32))
     if aside.exists():
         aside.rename(private / BEFORE)
+
+
+def at_work(workers: Path) -> bool:
+    return workers.is_dir() and not all(dead(workers, worker.name) for worker in workers.iterdir())
 
 
 def sweep(lake: Path) -> None:
@@ -131,7 +138,8 @@ def progress_bar(console: Console) -> Progress:
 def report(lake: Lake, lines: list[bytes], console: Console) -> int:
     """Show the lots and the answers, check everything, say where to look further."""
     expected = expect(lines)
-    counted = counts(lake, expected, lots_of(lines))
+    lots = lots_of(lines)
+    counted = counts(lake, expected, lots)
     console.print(lots_table(counted, lines))
     wrong = [*answers(lake, expected, console), *problems(lake, expected, counted)]
     if wrong:
@@ -140,7 +148,7 @@ def report(lake: Lake, lines: list[bytes], console: Console) -> int:
     console.print(
         "Checked against a plain pass over the raw log: every lot, every row, no client address anywhere.", highlight=False
     )
-    console.print(further(lake, expected), highlight=False, soft_wrap=True)
+    console.print(further(lake, expected, lots), highlight=False, soft_wrap=True)
     return 0
 
 
@@ -187,12 +195,11 @@ def shown(value: object) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def further(lake: Lake, expected: Expected) -> str:
+def further(lake: Lake, expected: Expected, lots: list[str]) -> str:
     """Commands to look further, as they are typed in the current folder."""
     cls, module = (os.path.relpath(path) for path in (Path(sys.executable).parent / "cls", HERE / "pipeline.py"))
     where = f"-p {module}" if lake.root == HERE / "lake" else f"-p {module} --root {lake.root}"
-    lots = sorted(expected.lines)
-    days = f"--earliest {lots[0]} --latest {lots[-1]}"
+    days = f"--earliest {lots[0]} --latest {parse_lot(lots[-1]).shift(1)}"
     failing = max(expected.errors, default=lots[0])
     commands = (
         f"{cls} datasets status {where} {days}",

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pyarrow.parquet import read_table
 import transforms
 from clusterless.model.load import load_pipeline
 from clusterless.model.verify import verify
+from clusterless.providers.local.liveness import Worker
 from clusterless.runtime.store import Writer
 from clusterless.runtime.stores.memory import MemoryStore
 from clusterless.workload import Item, Lot, Sink, Source
@@ -311,12 +313,19 @@ class TestDemo:
         assert cells(ran.stdout, "summary") == ["summary", "6", "66", "0", "0"]
         assert cells(ran.stdout, "daily") == ["daily", "1", "0", "0", "0"]
 
-    def test_answers_three_questions_and_says_where_to_look_further(
+    def test_answers_three_questions(self, six_hours: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+        assert six_hours[1].stdout.count("?") == 3
+
+    def test_the_commands_to_look_further_work_as_they_are_printed(
         self, six_hours: tuple[Path, subprocess.CompletedProcess[str]]
     ) -> None:
-        output = six_hours[1].stdout
-        assert output.count("?") == 3
-        assert "why summary 20150517PT5M" in output
+        lake, ran = six_hours
+        commands = ran.stdout.partition("To look further:\n")[2].splitlines()
+        assert len(commands) == 5
+        for command in commands:
+            shown = subprocess.run(command, shell=True, cwd=lake.parent, capture_output=True, text=True, check=False)
+            assert shown.returncode == 0, command + shown.stdout + shown.stderr
+            assert shown.stdout
 
     def test_checks_a_lake_that_is_there(self, six_hours: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
         assert demo(six_hours[0], *HOURS, "--check-only").returncode == 0
@@ -327,6 +336,12 @@ class TestDemo:
         assert ran.returncode == 1
         assert "no lake" in ran.stderr
         assert (tmp_path / "thesis.txt").exists()
+
+    def test_leaves_a_lake_alone_that_somebody_works_in(self, tmp_path: Path) -> None:
+        with closing(Worker(tmp_path / ".clusterless/workers")):
+            ran = demo(tmp_path, *HOURS)
+        assert ran.returncode == 1
+        assert "another process is at work" in ran.stderr
 
     def test_replaces_an_earlier_lake(self, tmp_path: Path) -> None:
         (tmp_path / "lake/.clusterless").mkdir(parents=True)
