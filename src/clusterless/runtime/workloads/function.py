@@ -1,8 +1,8 @@
 """A Python function of one lot and one sink: ``{"kind": "function", "handler": "module:name", "isolation": "thread"}``.
 
-In a *thread* it costs nothing to start, and cannot be killed: past its limit the attempt fails, the thread is left behind, and
-nothing that it still writes can become part of a result. In a *process* of its own it is killed at its limit, and may take the
-process down with it.
+In a *thread* (:mod:`spare`) it costs nothing to start, and cannot be killed: past its limit the attempt fails, the thread is left
+behind, and nothing that it still writes can become part of a result. In a *process* of its own it is killed at its limit, and may
+take the process down with it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from threading import TIMEOUT_MAX, Event, Lock, Thread
+from threading import TIMEOUT_MAX, Lock
 from typing import Any
 
 from clusterless.runtime.errors import InvalidInput, WorkloadError
@@ -20,6 +21,7 @@ from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads.fault import fault
 from clusterless.runtime.workloads.handing import Handed, Handover, hand_over, nothing_returned
 from clusterless.runtime.workloads.host import Host, too_long
+from clusterless.runtime.workloads.spare import begin
 from clusterless.workload import provide_secrets
 
 Handler = Callable[..., object]
@@ -48,11 +50,12 @@ def run(work: Work, host: Host) -> Mapping[str, Produced]:
 
 
 def run_threaded(work: Work, host: Host, handler: str, handover: Handover) -> None:
-    """Run the handler in a thread of its own, and wait for it no longer than its limit."""
+    """Run the handler in another thread, and wait for it no longer than its limit."""
     handed = hand_over(handover.facts, handover)
     limit = host.limit(work)
     errors: list[BaseException] = []
-    done = Event()
+    running = Lock()
+    running.acquire()
 
     def target() -> None:
         try:
@@ -61,11 +64,11 @@ def run_threaded(work: Work, host: Host, handler: str, handover: Handover) -> No
         except BaseException as error:  # noqa: BLE001 - exit() included: it is the handler's, not the process'
             errors.append(error)
         finally:
-            done.set()
+            running.release()
 
-    Thread(target=copy_context().run, args=(target,), name=f"{work.spec.name} {work.lot}", daemon=True).start()
+    begin(partial(copy_context().run, target), f"{work.spec.name} {work.lot}")
     try:
-        if not done.wait(min(limit, TIMEOUT_MAX)):
+        if not running.acquire(timeout=min(limit, TIMEOUT_MAX)):
             raise too_long(work, limit)
         if errors:
             raise fault(errors[0], handler) from errors[0]
