@@ -174,6 +174,8 @@ class ArcRunner:
         """Bring this arc's lot about, through its own sources; None when done, else the time to ask again."""
         waits_until = []
         for run in run_named(self.spec, lot):
+            if self._handled.get(run):
+                continue
             if waits(self.spec) and self.clock.now() < due(self.spec, run):
                 waits_until.append(due(self.spec, run))
                 continue
@@ -238,6 +240,8 @@ class ArcRunner:
             available = _vector(readings)
             wanted = {announced.role: {str(announced.lot): note.generation}} if announced and note else self._unpicked(available)
             with self.guard(run):
+                if self._handled.get(run) and _all_first(available):
+                    return Result(run, Ending.ALREADY)  # by another thread, while this one waited for its turn
                 decision = self._claim(run, wanted, available, delivery)
                 if isinstance(decision, Slot):
                     return self._run(run, decision, readings, settled or [])
@@ -285,7 +289,7 @@ class ArcRunner:
 
     def _claim(self, run: Run, wanted: Generations, available: Generations, delivery: Delivery) -> Decision:
         slot = Slot(1, 1, self._trim(available))
-        first = all(generation == 1 for lots in available.values() for generation in lots.values())
+        first = _all_first(available)
         while True:
             if first and self._create_claim(run, slot, delivery):
                 return slot
@@ -481,6 +485,10 @@ class ArcRunner:
 
     def _trim(self, vector: Generations) -> dict[str, dict[str, int]]:
         return trimmed(vector, set(picked_roles(self.spec)))
+
+
+def _all_first(vector: Generations) -> bool:
+    return all(generation == 1 for lots in vector.values() for generation in lots.values())
 
 
 def _vector(readings: Readings) -> dict[str, dict[str, int]]:
