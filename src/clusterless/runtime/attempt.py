@@ -251,7 +251,8 @@ class ArcRunner:
 
     def _stop(self, run: Run, decision: Committed | Busy | Exhausted) -> Result:
         if isinstance(decision, Committed):
-            self.publish(run, decision.generation)
+            for generation in (*decision.others, decision.generation):
+                self.publish(run, generation)
             return Result(run, Ending.ALREADY, decision.generation)
         if isinstance(decision, Busy):
             return Result(run, Ending.BUSY, until=decision.until, holder=decision.holder)

@@ -42,9 +42,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Committed:
-    """The delivery is covered by a generation that is decided: roll it forward and stop."""
+    """The delivery is covered by a generation that is decided: roll forward all that are, and stop."""
 
     generation: int
+    """The newest one that covers it."""
+    others: tuple[int, ...] = ()
+    """Who committed them may have died before it published them, and this delivery may be the last to come."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ def decide(
     covering = [g for g in history.values() if covers(g.sources, wanted)]
     committed = [g.number for g in covering if g.committed]
     if committed:
-        return Committed(max(committed))
+        others = tuple(g.number for g in history.values() if g.committed and g.number != max(committed))
+        return Committed(max(committed), others)
     if not covering:
         earlier = [g.sources for g in history.values() if g.sources is not None]
         return Slot(max(history, default=0) + 1, 1, newest_of(*earlier, wanted, available))
