@@ -19,7 +19,7 @@ PROJECT, VERSION = "sim", "1"
 
 def boundary(name: str, **options: object) -> BoundarySpec:
     """A boundary of 5-minute lots of the dataset of its own name."""
-    return BoundarySpec(PROJECT, VERSION, name, dataset(name), "PT5M", grace=GRACE, **options)  # type: ignore[arg-type]
+    return BoundarySpec(PROJECT, VERSION, name, dataset(name), "PT5M", **{"grace": GRACE, **options})  # type: ignore[arg-type]
 
 
 def dataset(name: str) -> DatasetSpec:
@@ -69,7 +69,7 @@ def lot(number: int) -> Lot:
 # -- small ---------------------------------------------------------------------------------------------------------------------
 
 raw = boundary("raw", start=str(FIRST.shift(-3)))
-other = boundary("other", start=str(FIRST.shift(-3)))
+other = boundary("other", start=str(FIRST.shift(-3)), grace=200.0)
 keyed = boundary("keyed", start=str(FIRST.shift(-3)), lot_from="object")
 rare = boundary("rare", frequent=False)
 ticks = boundary("ticks", kind="schedule")
@@ -99,6 +99,18 @@ def late(world: World) -> None:
     """The second object's notification comes after its lot was closed."""
     world.arrive("raw", "one", START + 10)
     world.arrive("raw", "two", START + 20, notify=START + 400)
+
+
+def brink(world: World) -> None:
+    """The second object's notification comes as its lot is being closed."""
+    world.arrive("raw", "one", START + 10)
+    world.arrive("raw", "two", START + 20, notify=START + 360)
+
+
+def many(world: World) -> None:
+    """A lot whose results do not fit into a commit."""
+    for number in range(5):
+        world.arrive("raw", f"raw{number}", START + 10)
 
 
 def missed(world: World) -> None:
@@ -136,11 +148,13 @@ def rerun(name: str) -> Callable[[World], None]:
 SMALL: tuple[Case, ...] = (
     Case(Pipeline("boundary", (raw,)), two),
     Case(Pipeline("late", (raw,)), late),
+    Case(Pipeline("brink", (raw,)), brink),
     Case(Pipeline("missed", (raw,)), missed, heals=frozenset({("arm", 0)})),
     Case(Pipeline("straggler", (keyed,)), straggler),
     Case(Pipeline("rare", (rare,)), lambda world: world.arrive("rare", "one", START + 10)),
     Case(Pipeline("schedule", (ticks,)), lambda world: world.tick("ticks", lot(0), START + 300)),
     Case(Pipeline("arc", (raw,), (clean,)), nothing, closed("raw")),
+    Case(Pipeline("big", (raw,), (clean,)), nothing, many),
     Case(Pipeline("chain", (raw,), (clean, neat)), nothing, closed("raw")),
     Case(Pipeline("join", (raw, other), (joined,)), nothing, closed("raw", "other")),
     Case(Pipeline("half join", (raw, other), (joined,)), nothing, closed("raw")),

@@ -43,6 +43,9 @@ def run(case: Case, plan: Plan, name: str, *, reconciled: bool) -> Outcome:
             scheduler.run(scheduler.now + LONG)
             world.reconcile()
             scheduler.run()
+        if scheduler.cut:
+            world.retell()
+            scheduler.run()
         world.checker.at_rest()
         _idle(world)
     except Violation as violation:

@@ -38,7 +38,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 
 CUTS = ("cut", "power cut", "state cut")
 """All machines fail at once and everything under way is lost: processes, events, alarms. A power cut also takes what was not made
-durable; a state cut takes that of the state bucket only, as what is lost is a matter of chance."""
+durable; a state cut spares claims and what is in the other buckets, as what is lost is a matter of chance."""
 
 ALIKE = frozenset({"denied", "lost reply", "false exists"})
 """Nothing above the seam tells these from others (``unavailable``, ``never lands``) or from no fault at all: both are shown by

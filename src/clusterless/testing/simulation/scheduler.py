@@ -19,7 +19,7 @@ from clusterless.testing.simulation.sites import subject_of
 
 STALL = 4_000.0
 """Seconds a stalled process is out: longer than a lease and than any lot of a simulation stays open."""
-LIMIT = 400_000
+LIMIT = 50_000
 """Steps after which a run counts as never coming to rest."""
 
 

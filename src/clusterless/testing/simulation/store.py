@@ -55,13 +55,14 @@ class SimStore:
         self._landed(self.name, key, body)
         return True
 
-    def cut_power(self) -> list[str]:
-        """Lose what was not made durable, and return its keys. Making an object durable keeps its folder as it then is."""
+    def cut_power(self, spared: str = "\0") -> list[str]:
+        """Lose what was not made durable, and return its keys. Making an object durable keeps its folder as it then is; what
+        has ``spared`` in its key is lucky."""
         kept = {_folder(key): number for number, (key, stored) in enumerate(self.objects.items()) if stored.durable}
         lost = [
             key
             for number, (key, stored) in enumerate(self.objects.items())
-            if not stored.durable and number > kept.get(_folder(key), -1)
+            if not stored.durable and number > kept.get(_folder(key), -1) and spared not in key
         ]
         for key in lost:
             del self.objects[key]

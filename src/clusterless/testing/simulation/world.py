@@ -118,6 +118,12 @@ class World:
 
         self._execute("reconcile", ("reconcile", ""), body, 1)
 
+    def retell(self) -> None:
+        """Every arrival is told again, as by a watcher that starts anew and lists its folder."""
+        for boundary, arrivals in self.arrived.items():
+            for arrival in arrivals:
+                self._execute("again", (f"boundary={boundary}", ""), partial(self._take, boundary, arrival), 1)
+
     # -- the platform ----------------------------------------------------------------------------------------------------------
 
     def send(
@@ -127,8 +133,8 @@ class World:
         subject = (component, lot)
         fault = self.scheduler.event("note" if what == "announcement" else "event", f"{what} event", subject)
         id = f"{name or what}-{next(self._ids)}"
-        ids: list[str] = {"lost": [], "doubled": [id, f"{id}b"], "repeated": [id, id], "forged": [f"{id}forged", id]}.get(fault or "", [id])
-        for one in ids:
+        doubles = {"lost": [], "doubled": [id, f"{id}b"], "repeated": [id, id], "forged": [f"{id}forged", id]}
+        for one in doubles.get(fault or "", [id]):
             self.scheduler.at(at + (STALL if fault == "late" else 0.0), self._starter(one, subject, body(one)))
 
     def _starter(self, id: str, subject: tuple[str, str], body: Callable[[], object]) -> Callable[[], None]:
@@ -150,7 +156,7 @@ class World:
             except (StoreError, WorkloadError) as error:
                 self.scheduler.note(f"failed: {error}")
                 again()
-            except Exception as error:  # noqa: BLE001 - whatever it is, no protocol may raise it
+            except Exception as error:
                 raise self.scheduler.violated("unexpected", f"{type(error).__name__}: {error}") from error
             else:
                 process.on_stall = lambda: None
@@ -183,7 +189,7 @@ class World:
             alarm.forget()
         stores = {"cut": [], "power cut": [self.manifests, self.state, self.data], "state cut": [self.state]}[kind]
         for store in stores:
-            self.checker.lost(store.name, store.cut_power())
+            self.checker.lost(store.name, store.cut_power("claim.json" if kind == "state cut" else "\0"))
 
     # -- functions -------------------------------------------------------------------------------------------------------------
 
@@ -266,12 +272,13 @@ class World:
     # -- the workload ------------------------------------------------------------------------------------------------------------
 
     def _work(self, work: Work) -> Mapping[str, Produced]:
-        """Every token of the inputs, with the arc's name appended; an arc named ``odd…`` drops some, so that lots become empty."""
+        """Every token of the inputs, with the arc's name appended; one named ``odd…`` drops some, so that lots become empty."""
         self.checker.executed(work.spec.name, str(work.lot), f"{work.role or ''}/{work.folder}")
         fault = self.scheduler.point("work", "arc workload", f"work {work.spec.name} {work.lot} {work.folder}")
         if fault == "fails":
             raise WorkloadError("simulated")
-        tokens = sorted({f"{token}>{work.spec.name}" for given in work.inputs for uri in given.uris() for token in self._read(uri)})
+        uris = [uri for given in work.inputs for uri in given.uris()]
+        tokens = sorted({f"{token}>{work.spec.name}" for uri in uris for token in self._read(uri)})
         if work.spec.name.startswith("odd"):
             tokens = [token for token in tokens if not token.startswith("even")]
         produced = {role: self._write(sink.path + work.folder, tokens) for role, sink in work.sinks.items()}
