@@ -8,6 +8,6 @@ Three kinds of module live here. *Pure* ones know names and rules: `lots`, `layo
 
 To understand it, read `store`, `layout`, `intake`, `attempt`, in this order. Why it holds is argued in ``docs/protocol.md``.
 
-It is packed into functions, so it imports the standard library, `clusterless.workload` and itself, and `obstore` in one module.
+It is packed into functions, so it imports the standard library, `clusterless.workload` and itself, and `obstore` in one store.
 Declarations, Pydantic and cloud SDKs may not come here: what a function must know of a declaration arrives as JSON (`spec`).
 """
