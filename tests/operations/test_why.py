@@ -66,9 +66,17 @@ def test_an_open_lot_waits_for_its_closing() -> None:
     assert (found.state, found.waits) == ("open", ("its closing at 2023-01-01T01:46:00Z",))
 
 
+def test_a_lot_that_a_late_file_opened_stays_open_for_its_grace() -> None:
+    lake = Lake()
+    lake.arrival(1)
+    found = story(lake, "raw/1")
+    assert (found.state, found.waits) == ("open", ("its closing at 2023-01-01T01:41:00Z",))
+
+
 def test_a_lot_that_should_be_closed_says_what_closes_it() -> None:
     lake = Lake()
     lake.arrival(1)
+    lake.clock.time += 60
     found = story(lake, "raw/1")
     assert (found.state, found.commands) == ("due", ("cls local run",))
 

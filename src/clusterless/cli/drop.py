@@ -84,7 +84,7 @@ def _drop(home: Home, spec: BoundarySpec, folder: str, file: Path, modified: flo
     from clusterless.runtime.uri import join, split
 
     key = f"{split(folder)[2]}{file.name}"
-    if file.name.startswith(".") or not PathFilter(spec.filter, spec.dataset.path).keep(f"/{key}"):
+    if file.name.startswith(".") or not PathFilter(spec.filter, split(spec.dataset.path)[2]).keep(f"/{key}"):
         raise InvalidInput(f"boundary '{spec.name}' does not take files of that name", where=str(file), fix="see its filter")
     lot = _lot(home, spec, join("", key), time.time() if modified is None else modified)
     put(home.placements[0].place.root, key, file, modified)

@@ -66,12 +66,13 @@ def watch(
         stop = _Stop()
         runner.on_announcement(lambda note: _say(note, output))
         failures = Failures(runner.project, same_place(pipeline, root))
-        typer.echo(f"watching {home.placements[0].place.root}; Ctrl-C ends it", err=True)
         with stop.listening():
-            report = runner.watch(stop.asked, idle=lambda: failures.tell(runner.engine.failures))
+            typer.echo(f"watching {home.placements[0].place.root}; Ctrl-C ends it", err=True)
+            report = runner.watch(stop.asked, idle=lambda: _tell(runner, failures))
     failures.tell(report.failures)
+    failures.tell_rejected(report.rejected)
     typer.echo(f"stopped; {sum(report.lots.values())} lots became available", err=True)
-    if failures.told:
+    if not report.ok:
         raise Failed
 
 
@@ -114,6 +115,13 @@ def _progress(runner: LocalRunner) -> Iterator[None]:
 
         runner.on_announcement(count)
         yield
+
+
+def _tell(runner: LocalRunner, failures: Failures) -> None:
+    """What went wrong since the last time."""
+    failures.tell(runner.engine.failures)
+    for landing in runner.engine.landings:
+        failures.tell_rejected(landing.rejected.values())
 
 
 class _Stop:

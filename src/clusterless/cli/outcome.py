@@ -31,8 +31,8 @@ class LotsRow:
 class WaitingRow:
     """A run or lot that is not done yet."""
 
-    waiting: str
-    for_: str
+    what: str
+    why: str
     until: str | None
 
 
@@ -50,12 +50,15 @@ def show_report(report: Report, project: ProjectSpec, place: str, output: Format
         if output is Format.TABLE:
             typer.echo(f"\n{sum(report.lots.values()):,} lots became available in {report.seconds:.1f} s")
             for row in waiting:
-                typer.echo(f"{row.waiting} {row.for_}{f' until {row.until}' if row.until else ''}")
+                typer.echo(f"{row.what} {row.why}{f' until {row.until}' if row.until else ''}")
     failures.tell(report.failures)
-    for rejected in report.rejected:
-        problem_lines("error", f"cannot be taken in: {rejected.error.what}", rejected.uri, rejected.error.fix)
+    failures.tell_rejected(report.rejected)
     if not report.ok:
         raise Failed
+
+
+def _rejected(rejected: Any) -> dict[str, str]:
+    return {"uri": rejected.uri, "what": rejected.error.what, "fix": rejected.error.fix}
 
 
 def _waiting(report: Report) -> Iterator[WaitingRow]:
@@ -65,6 +68,8 @@ def _waiting(report: Report) -> Iterator[WaitingRow]:
         yield WaitingRow(name, "stays open for arrivals", moment(at))
     for name, at in sorted(report.waiting.items(), key=lambda item: item[1]):
         yield WaitingRow(name, "waits for other lots, which can be settled as empty from then on,", moment(at))
+    for name in report.absent:
+        yield WaitingRow(name, "waits for lots that nothing in this pipeline produces", None)
     for name in sorted(report.busy):
         yield WaitingRow(name, "is worked on by another process", None)
 
@@ -85,6 +90,13 @@ class Failures:
                 what = error.what if isinstance(error, ClusterlessError) else f"{type(error).__name__}: {error}"
                 fix = self._why(failure) or str(getattr(error, "fix", ""))
                 problem_lines("error", what, " ".join((failure.component, failure.lot, getattr(error, "where", ""))).strip(), fix)
+
+    def tell_rejected(self, rejected: Iterable[Any]) -> None:
+        """Files that cannot be taken in; each once."""
+        for it in list(rejected):
+            if ("", it.uri) not in self.told:
+                self.told.add(("", it.uri))
+                problem_lines("error", f"cannot be taken in: {it.error.what}", it.uri, it.error.fix)
 
     def data(self, failures: Iterable[Any]) -> list[dict[str, Any]]:
         return [

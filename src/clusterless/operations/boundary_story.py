@@ -78,7 +78,7 @@ def _unpublished(draft: Draft, spec: BoundarySpec, found: Listed) -> Story:
     if spec.start and lot < parse_lot(spec.start):
         return draft.done("nothing", f"lies before the boundary's first lot, {spec.start}")
     opened = next((entry.modified for key, entry in found if key.what == "open"), None)
-    closes = (lot.end if spec.frequent or opened is None else opened) + spec.grace
+    closes = max(lot.end if spec.frequent or opened is None else 0, opened or 0) + spec.grace  # as its alarm was armed
     if archive.now < closes:
         what = "is open" if found else "is open, and nothing has arrived yet"
         return draft.done("open", what, waits=(f"its closing at {moment(closes)}",))

@@ -1,0 +1,5 @@
+"""``python -m clusterless.cli`` is ``cls``."""
+
+from clusterless.cli import main
+
+main()

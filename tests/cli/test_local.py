@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import DROPPED, LOT, Cls
+
+FAILING = 'raise ValueError("no luck")'
+
+
+def breaks(text: str = FAILING) -> None:
+    """Have the pipeline's function begin with ``text``."""
+    source = Path("pipeline.py").read_text()
+    Path("pipeline.py").write_text(
+        source.replace("    pieces: Counter[str] = Counter()", f"    {text}\n    pieces: Counter[str] = Counter()")
+    )
+
+
+def drop(shop: Cls, *files: str, at: str = DROPPED) -> None:
+    assert shop("local", "drop", *files, "--at", at).code == 0
+
+
+# -- drop ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_put_in_whole_at_its_time(shop: Cls) -> None:
+    answer = shop("local", "drop", "sample/monday.csv", "--at", DROPPED, "-o", "csv")
+    assert (answer.code, answer.lines[1]) == (0, f"inbox/monday.csv,landing,{LOT}")
+    dropped = Path("lake/inbox/monday.csv")
+    assert dropped.read_bytes() == Path("sample/monday.csv").read_bytes()
+    assert dropped.stat().st_mtime == 1_714_557_720
+
+
+def test_several_files_and_where_to(shop: Cls) -> None:
+    drop(shop, "sample/monday.csv", "sample/tuesday.csv")
+    answer = shop("local", "drop", "sample/monday.csv", "--into", "inbox/north", "--at", DROPPED)
+    assert answer.code == 0
+    assert Path("lake/inbox/north/monday.csv").exists()
+    assert shop("local", "drop", "sample/monday.csv", "--into", "landing").code == 1  # it is there already
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere.csv"], 74, "there is no such file"),
+        (["sample"], 74, "there is no such file"),
+        (["sample/monday.csv", "--into", "outbox"], 1, "no boundary is named 'outbox'"),
+        (["sample/monday.csv", "--into", "inbox/../../out"], 1, ""),
+        (["sample/monday.csv", "--at", "soon"], 1, "'soon' is no point in time"),
+        (["sample/monday.csv", "--at", "2999-01-01"], 1, "more than a day from now"),
+        ([".gitignore"], 1, "does not take files of that name"),
+        ([], 2, "Missing argument"),
+    ],
+)
+def test_what_cannot_be_dropped(shop: Cls, arguments: list[str], code: int, message: str) -> None:
+    answer = shop("local", "drop", *arguments)
+    assert (answer.code, answer.out) == (code, "")
+    assert message in answer.err
+    assert not [it for it in Path().rglob("*") if it.is_file() and it.parts[0] == "lake" and ".clusterless" not in it.parts]
+
+
+def test_with_several_boundaries_it_has_to_be_said_which(shop: Cls) -> None:
+    source = Path("pipeline.py").read_text()
+    more = '        PutBoundary("second", into=Dataset("more", "1", "more/"), every="5m"),\n    ],'
+    Path("pipeline.py").write_text(source.replace("    ],\n", f"{more}\n"))
+    answer = shop("local", "drop", "sample/monday.csv")
+    assert answer.code == 1
+    assert "--into: landing (inbox/), second (more/)" in answer.err
+    assert shop("local", "drop", "sample/monday.csv", "--into", "second").code == 0
+
+
+# -- run -------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_tells_what_became_available(shop: Cls) -> None:
+    drop(shop, "sample/monday.csv")
+    answer = shop("local", "run")
+    assert answer.code == 0
+    assert answer.lines[:4] == [
+        "dataset   complete  empty",
+        "=========================",
+        "orders/1  1         0",
+        "totals/1  1         0",
+    ]
+    assert "2 lots became available" in answer.lines[5]
+
+
+def test_a_second_run_finds_nothing_to_do(run: Cls) -> None:
+    assert [it["complete"] for it in run("local", "run", "-o", "json").json["lots"]] == [0, 0]
+
+
+def test_lots_are_told_as_they_become_available_to_those_who_ask(shop: Cls) -> None:
+    drop(shop, "sample/monday.csv")
+    answer = shop("-v", "local", "run")
+    assert f"orders/1  {LOT}  complete\ntotals/1  {LOT}  complete\n" in answer.err
+
+
+def test_a_failure_is_told_with_the_command_that_tells_the_story(shop: Cls) -> None:
+    breaks()
+    drop(shop, "sample/monday.csv")
+    answer = shop("local", "run")
+    assert answer.code == 1
+    assert "no luck" in answer.err
+    assert f"where: arc add-up {LOT}" in answer.err
+    assert f"fix:   cls why totals/1 {LOT}\n" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_that_command_looks_where_the_run_looked(shop: Cls) -> None:
+    breaks()
+    drop(shop, "sample/monday.csv")
+    Path("pipeline.py").rename("orders.py")
+    answer = shop("local", "run", "-p", "orders.py", "--root", "lake")
+    assert f"cls why totals/1 {LOT} -p orders.py --root lake" in answer.err
+    story = shop("why", "totals/1", LOT, "-p", "orders.py", "--root", "lake")
+    assert story.code == 1
+    assert "no luck" in story.out
+
+
+def test_failures_for_programs(shop: Cls) -> None:
+    breaks()
+    drop(shop, "sample/monday.csv")
+    answer = shop("local", "run", "-o", "json")
+    assert answer.code == 1
+    [failure] = answer.json["failures"]
+    assert (failure["component"], failure["lot"], failure["why"]) == ("arc add-up", LOT, f"cls why totals/1 {LOT}")
+    assert answer.json["lots"][0] == {"dataset": "orders/1", "complete": 1, "empty": 0}
+
+
+def test_mending_the_cause_and_giving_more_attempts_helps(shop: Cls) -> None:
+    breaks()
+    drop(shop, "sample/monday.csv")
+    assert shop("local", "run").code == 1
+    assert shop("local", "run").code == 1  # no attempt is left
+    source = Path("pipeline.py").read_text()
+    Path("pipeline.py").write_text(source.replace(f"    {FAILING}\n", "").replace("writes=totals)", "writes=totals, attempts=4)"))
+    assert shop("local", "run").code == 0
+    assert shop("why", "totals", LOT).code == 0
+
+
+def test_a_lot_whose_time_is_not_over_is_closed_early_or_stays_open(shop: Cls) -> None:
+    assert shop("local", "drop", "sample/monday.csv").code == 0
+    patient = shop("local", "run", "--no-close")
+    assert patient.code == 0
+    assert "stays open for arrivals until" in patient.out
+    assert [it["complete"] for it in shop("local", "run", "-o", "json").json["lots"]] == [1, 1]
+
+
+def test_another_root(shop: Cls) -> None:
+    assert shop("local", "drop", "sample/monday.csv", "--at", DROPPED, "--root", "elsewhere").code == 0
+    assert shop("local", "run", "--root", "elsewhere").code == 0
+    assert Path("elsewhere/totals").is_dir()
+    assert not Path("lake").exists()
+
+
+def test_a_pipeline_that_reads_another_project_s_dataset(run: Cls) -> None:
+    Path("team").mkdir()
+    Path("team/pipeline.py").write_text(
+        "from clusterless import Dataset, Pipeline, local\n"
+        "from clusterless.arcs import CopyArc\n"
+        'totals, copies = Dataset("totals", "1"), Dataset("copies", "1", "copies/")\n'
+        'pipeline = Pipeline("team", "1", placement=local("../lake", stage="dev"),\n'
+        '    components=[CopyArc("copy", reads=totals, writes=copies)])\n'
+    )
+    answer = run("local", "run", "-p", "team/pipeline.py", "-o", "json")
+    assert answer.code == 0, answer.err
+    assert answer.json["lots"] == [{"dataset": "copies/1", "complete": 1, "empty": 0}]
+    assert [it["dataset"] for it in run("why", "copies", LOT, "-p", "team/pipeline.py", "-o", "json").json["sources"]] == [
+        "totals/1"
+    ]
+
+
+def test_a_second_producer_of_a_dataset_is_refused(run: Cls) -> None:
+    source = Path("pipeline.py").read_text()
+    Path("pipeline.py").write_text(source.replace('    "shop",\n    "1",', '    "shop",\n    "2",'))
+    answer = run("local", "run")
+    assert answer.code == 1
+    assert "dataset orders/1 is produced by project shop 1 already" in answer.err
+
+
+def test_a_folder_that_may_not_be_made(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: str, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "mkdir", denied)
+        answer = shop("local", "run")
+    assert (answer.code, answer.out) == (1, "")
+    assert "lake" in answer.err
+    assert "fix:" in answer.err
+
+
+def test_a_file_in_the_lake_s_place(shop: Cls) -> None:
+    Path("lake").write_text("")
+    answer = shop("local", "run")
+    assert (answer.code, answer.out) == (1, "")
+    assert "error: " in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_full_disk(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "lake/x")
+
+    drop(shop, "sample/monday.csv")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", full)
+        answer = shop("local", "run")
+    assert answer.code == 1
+    assert "space" in answer.err
+    assert shop("local", "run").code == 0
