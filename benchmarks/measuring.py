@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -44,10 +45,12 @@ def run(subject: str, **arguments: Any) -> Sample:
     return Sample(wall, told.pop("seconds"), told.pop("cpu"), told.pop("peak_mib"), told)
 
 
-def timed(command: list[str], **options: Any) -> tuple[float, str]:
-    """Seconds from spawn to exit, and what was printed."""
+def timed(command: list[str], **variables: str) -> tuple[float, str]:
+    """Seconds from spawn to exit, and what was printed. ``variables`` are added to the environment."""
+    environment = {**os.environ, **variables}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process compiles all it imports
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     wall = time.perf_counter() - began
     if done.returncode:
         raise SubjectFailed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")

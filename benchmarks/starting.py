@@ -21,8 +21,7 @@ from benchmarks.measuring import REPOSITORY, Ground, timed
 
 PACKAGE = REPOSITORY / "src" / "clusterless"
 ENTRY = """
-import json, sys, time
-from pathlib import Path
+import json, sys
 from clusterless.runtime.attempt import ArcRunner
 from clusterless.runtime.clock import SystemClock
 from clusterless.runtime.site import Announcement, Delivery, Site
@@ -44,7 +43,8 @@ class Never:
 
 data = store("data")
 site = Site(store("manifests"), store("state"), lambda uri: (data, uri))
-spec = arc_from_json(json.loads(Path(__file__).with_name("spec.json").read_text()))
+with open(f"{sys.path[0]}/spec.json") as file:
+    spec = arc_from_json(json.load(file))
 results = ArcRunner(spec, site, execute, SystemClock(), Never()).deliver(Announcement("in", "1", lot), Delivery("1"))
 assert results[0].ending.name == "COMMITTED", results
 """
@@ -65,23 +65,26 @@ def section(quick: bool, say: Callable[[str], None]) -> Section:
 
 def _command_line(rounds: int, say: Callable[[str], None]) -> list[Figure]:
     say("cls --help")
-    bare = [_ms([sys.executable, "-c", "pass"]) for _ in range(rounds)]
+    bare = _each(rounds, [sys.executable, "-c", "pass"])
     figures = []
     command = Path(sys.executable).with_name("cls")
     if command.exists() and find_spec("clusterless.cli"):
-        taken = [_ms([str(command), "--help"]) for _ in range(rounds)]
-        figures.append(Figure("cls --help", tuple(taken), "ms", 150, note="whole process"))
-    package = [_ms([sys.executable, "-c", "import clusterless"]) for _ in range(rounds)]
-    names = [_ms([sys.executable, "-c", "from clusterless import Dataset, Pipeline, local"]) for _ in range(rounds)]
-    for what, taken in (("import clusterless", package), ("from clusterless import Dataset, Pipeline, local", names)):
+        figures.append(Figure("cls --help", tuple(_each(rounds, [str(command), "--help"])), "ms", 150, note="whole process"))
+    for what in ("import clusterless", "from clusterless import Dataset, Pipeline, local"):
+        taken = _each(rounds, [sys.executable, "-c", what])
         above = tuple(mine - its for mine, its in zip(taken, bare, strict=True))
         figures.append(Figure(what, above, "ms", note="above bare Python"))
     figures.append(Figure("bare Python", tuple(bare), "ms"))
     return figures
 
 
-def _ms(command: list[str], **options: object) -> float:
-    return timed(command, **options)[0] * 1000
+def _each(rounds: int, command: list[str]) -> list[float]:
+    """Milliseconds of each round; a round before them leaves bytecode and warm files."""
+    return [_ms(command) for _ in range(rounds + 1)][1:]
+
+
+def _ms(command: list[str], **variables: str) -> float:
+    return timed(command, **variables)[0] * 1000
 
 
 def _cold(rounds: int, say: Callable[[str], None]) -> list[Figure]:
@@ -93,9 +96,9 @@ def _cold(rounds: int, say: Callable[[str], None]) -> list[Figure]:
             taken = []
             for number in range(rounds + 1):
                 root = _prepared(Path(ground.new(kind)))
-                environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(archive), *_packages()])}
-                mine = _ms([sys.executable, "-S", str(archive / "entry.py"), str(root), kind, LOT], env=environment)
-                its = _ms([sys.executable, "-S", "-c", "pass"], env=environment)
+                path = os.pathsep.join([str(archive), *_packages()])
+                mine = _ms([sys.executable, "-S", str(archive / "entry.py"), str(root), kind, LOT], PYTHONPATH=path)
+                its = _ms([sys.executable, "-S", "-c", "pass"], PYTHONPATH=path)
                 if number:
                     taken.append(mine - its)
             what = f"a function, from spawn to its first lot committed ({kind})"

@@ -7,7 +7,6 @@ comes last: where it stands, the manifests stand.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -41,7 +40,9 @@ class StoredBody:
 
 def digest_of(body: Iterable[bytes]) -> str:
     """SHA-256 over chunks."""
-    digest = hashlib.sha256()
+    from hashlib import sha256  # only long manifests are staged
+
+    digest = sha256()
     for chunk in body:
         digest.update(chunk)
     return digest.hexdigest()

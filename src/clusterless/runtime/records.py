@@ -7,7 +7,6 @@ does not (open, seal, an arrival's mark), every honest writer writes the same by
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from clusterless.runtime.errors import CorruptObject, UnknownFormat
 
 FORMAT = 1
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 T = TypeVar("T")
 
@@ -136,7 +136,9 @@ class Arrival:
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(f"{self.uri}\n{self.version}\n{self.modified}".encode()).hexdigest()[:32]
+        from hashlib import sha256  # loads OpenSSL, which an arc's function does without
+
+        return sha256(f"{self.uri}\n{self.version}\n{self.modified}".encode()).hexdigest()[:32]
 
     def encode(self) -> bytes:
         return encode(vars(self))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ class Delivery:
 
 def new_token() -> str:
     """A writer token: drawn anew by every execution, never taken from the delivery."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def certain(outcome: Created, key: str) -> Created:

@@ -10,7 +10,6 @@ import errno
 import io
 import itertools
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -127,7 +126,7 @@ class Scratch:
     def __init__(self, root: Root, *, durable: bool) -> None:
         self.path = f"{root.beneath}{HIDDEN}"
         self._durable = durable
-        self._token = secrets.token_hex(6)
+        self._token = os.urandom(6).hex()
         self._count = itertools.count()
 
     def open(self) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -96,6 +95,8 @@ class Spool:
         self.key = key
         self.size = 0
         self._finish = finish
+        import tempfile
+
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # closed by close and abort
 
     def write(self, data: bytes, /) -> int:

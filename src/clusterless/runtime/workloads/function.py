@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from threading import TIMEOUT_MAX, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterless.runtime.errors import InvalidInput, WorkloadError
 from clusterless.runtime.work import Produced, Work
-from clusterless.runtime.workloads.fault import fault
 from clusterless.runtime.workloads.handing import Handed, Handover, hand_over, nothing_returned
 from clusterless.runtime.workloads.host import Host, too_long
 from clusterless.runtime.workloads.spare import begin
 from clusterless.workload import provide_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Handler = Callable[..., object]
 _PATH = Lock()
@@ -71,6 +72,8 @@ def run_threaded(work: Work, host: Host, handler: str, handover: Handover) -> No
         if not running.acquire(timeout=min(limit, TIMEOUT_MAX)):
             raise too_long(work, limit)
         if errors:
+            from clusterless.runtime.workloads.fault import fault
+
             raise fault(errors[0], handler) from errors[0]
     except BaseException:
         handed.abandon()

@@ -6,12 +6,12 @@ stand-in for it in a child process. :func:`hand_over` makes lot and sinks from e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
@@ -231,7 +231,7 @@ def _make_room(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme == "file":
         with suppress(OSError):  # the engine's own error says more
-            Path(unquote(parts.path)).parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(unquote(parts.path)), exist_ok=True)
 
 
 def nothing_returned(handler: str, value: object) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clusterless.runtime.errors import WorkloadTimeout
 from clusterless.runtime.work import Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def no_secrets(name: str) -> str:
