@@ -314,9 +314,7 @@ class ArcRunner:
 
     # -- run, commit, publish ------------------------------------------------------------------------------------------------
 
-    def _run(
-        self, run: Run, slot: Slot, readings: Readings, settled: list[Member], cascade: bool = True
-    ) -> Result:
+    def _run(self, run: Run, slot: Slot, readings: Readings, settled: list[Member], cascade: bool = True) -> Result:
         try:
             work = self._work(run, slot, readings)
             empty = all(given.state == "empty" for given in work.inputs) and not self.spec.run_when_empty

@@ -10,6 +10,7 @@ from clusterless.testing.simulation.faults import ALIKE, CUTS, KINDS, Drawn, Pla
 from clusterless.testing.simulation.scheduler import Violation
 from clusterless.testing.simulation.world import World
 
+SLOW = frozenset({"late", "stall before", "stall after", "stall inside", "torn"})
 LONG = 3 * 3_600.0
 """After so many seconds everything is due, whatever the clocks say."""
 
@@ -122,7 +123,7 @@ def double(case: Case, share: int = 1, of: int = 1) -> Iterator[Outcome]:
             continue
         then = placed(case, {index: kind}, reconciled=False).ops
         for second, other in singles(then, index, ALIKE):
-            reconciled = "lost" in (kind, other)
+            reconciled = "lost" in (kind, other) or (case.overtaken and kind in SLOW)
             yield placed(case, {index: kind, second: other}, reconciled=reconciled)
         for second in range(index + 1, len(then)):
             yield placed(case, {index: kind, second: "cut"}, reconciled=True)

@@ -91,7 +91,7 @@ class Drawn:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.rate = self.random.choice((0.01, 0.02, 0.04))
+        self.rate = self.random.choice((0.015, 0.03, 0.05))
         self.seen: Counter[str] = Counter()
         self.hit: list[tuple[str, str]] = []
 

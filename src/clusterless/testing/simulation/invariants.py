@@ -18,7 +18,6 @@ from clusterless.runtime.history import covers, newest_of
 from clusterless.runtime.intake import Marked
 from clusterless.runtime.layout import ArcKeys, ManifestKey, ProtocolKey, data_folder, parse_manifest_key, parse_protocol_key
 from clusterless.runtime.lots import parse_lot
-from clusterless.runtime.manifest import decode
 from clusterless.runtime.policy import Member, Run, members, picked_roles, roles_of, runs_of, waits
 from clusterless.runtime.records import Arrival, BoundaryCommit, Claim, Commit, Late
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec
@@ -176,16 +175,16 @@ class Checker:
             raise self._violated("I5", f"{key} is no manifest's key")
         if found.state == "partial":
             return
-        dataset, manifest = f"{found.dataset}/{found.version}", decode(body, key)
+        dataset, uris = f"{found.dataset}/{found.version}", json.loads(body)["uris"]
         states = self.published.setdefault((dataset, found.lot), {})
         if found.generation in states:
             raise self._violated("I2", f"{key}: generation {found.generation} is announced as {states[found.generation]} already")
         states[found.generation] = found.state or ""
         owner = self.owner[dataset]
         if isinstance(owner, BoundarySpec):
-            self._boundary_manifest(owner, found, set(manifest.uris))
+            self._boundary_manifest(owner, found, set(uris))
         else:
-            self._arc_manifest(owner, dataset, found, list(manifest.uris))
+            self._arc_manifest(owner, dataset, found, uris)
 
     def _boundary_manifest(self, spec: BoundarySpec, key: ManifestKey, uris: set[str]) -> None:
         commit = self.lots.get((spec.name, key.lot or "", key.generation))
@@ -221,7 +220,7 @@ class Checker:
         for state in ("complete", "empty"):
             stored = self.manifests.objects.get(ManifestKey(dataset.name, dataset.version, lot, state, generation).key)
             if stored is not None:
-                uris = decode(stored.body, "").uris
+                uris = json.loads(stored.body)["uris"]
                 return {token for uri in uris for token in json.loads(self.data.objects[uri].body)}
         raise self._violated("I3", f"{dataset.id} {lot} generation {generation} was read and is not there")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=65_536)
 def site_of(store: str, call: str, key: str) -> str:
     """The call site: who calls what on which kind of key, for example ``boundary seal create``."""
     if store == "data":

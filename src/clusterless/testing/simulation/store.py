@@ -118,13 +118,14 @@ class SimStore:
         if fault in ("unavailable", "denied"):
             self._after(fault, prefix)
         torn = fault == "torn" or (fault is None and self._scheduler.plan.chance(0.5))
-        yield from self._entries(prefix, after, fault, frozenset(self.keys) if torn else None)
+        yield from self._entries(prefix, after, fault, frozenset(self.objects) if torn else None)
 
     def _entries(self, prefix: str, after: str, fault: str | None, only: frozenset[str] | None) -> Iterator[Entry]:
+        """``only``: what was there when the listing began; what came since may be shown or not."""
         at, number = max(bisect_left(self.keys, prefix), bisect_right(self.keys, after)), 0
         while at < len(self.keys) and self.keys[at].startswith(prefix):
             key = self.keys[at]
-            if only is None or key in only:
+            if only is None or key in only or self._scheduler.plan.chance(0.3):
                 yield _entry(key, self.objects[key])
                 number += 1
                 if fault == "breaks off":
