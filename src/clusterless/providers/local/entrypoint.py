@@ -27,7 +27,6 @@ from clusterless.providers.local.workers import executor
 from clusterless.runtime.clock import Clock, SystemClock
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.intake import parse_alarm_name
-from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.site import Announcement
 from clusterless.runtime.spec import ProjectSpec
 
@@ -159,16 +158,13 @@ class LocalRunner:
         self.engine.pool.settle_down()
 
     def _ripe(self, alarm: Pending, *, close: bool) -> bool:
+        """Whether an alarm is fired now: when it is due, or as it closes a boundary's lot that has begun."""
         now = self.clock.now()
-        if alarm.at <= now:
-            return True
         kind, name = alarm.component
-        if kind == "boundary":
-            begun = parse_alarm_name(alarm.name)[0].start <= now
-            return close and begun and self.engine.intakes[name].spec.kind == "put"
-        if "@" in alarm.name or "/" in alarm.name:
-            return False
-        return parse_lot(alarm.name).end <= now
+        if alarm.at <= now or kind != "boundary":
+            return alarm.at <= now
+        begun = parse_alarm_name(alarm.name)[0].start <= now
+        return close and begun and self.engine.intakes[name].spec.kind == "put"
 
     # -- watch -------------------------------------------------------------------------------------------------------------
 
