@@ -244,7 +244,9 @@ class Intake:
         """Lots and generations that are committed (True), or should be by now: of all, or those before ``lot`` back to the
         newest published one. ``eager``: also those past their interval's end that were opened only now."""
         now = self.clock.now()
-        return ((behind, generation, due is None) for behind, generation, due in self.begun(lot) if due is None or due <= now)
+        for behind, generation, due in self.begun(lot):
+            if due is None or due <= now or (eager and behind.end + self.spec.grace <= now):
+                yield behind, generation, due is None
 
     def begun(self, lot: Lot | None = None) -> Iterator[tuple[Lot, int, float | None]]:
         """Lots and generations that something was written of, with the time they are to be closed, or None if they are committed:

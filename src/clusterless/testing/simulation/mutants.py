@@ -65,7 +65,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "testing.simulation.store:SimStore.get",
         "self._after(fault, key)",
         'stored = None if fault == "denied" else stored',
-        ("boundary",),
+        ("late",),
     ),
     Mutant(
         "the alarm is armed after open.json",
@@ -233,7 +233,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "runtime.attempt:ArcRunner._look",
         "found.generation < note.generation",
         "found.generation < 1",
-        ("arc",),
+        ("join",),
     ),
     Mutant(
         "a committed run is not rolled forward",
