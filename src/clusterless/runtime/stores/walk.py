@@ -75,8 +75,7 @@ def walk(root: Root, prefix: str, after: str, refuse: Refuse) -> Iterator[Entry]
     """Entries below ``root`` that start with ``prefix`` and come after ``after``."""
     base, start = _base(root, prefix)
     scan = _Scan(root, refuse)
-    names = scan.names(base)
-    levels = [(base, [name for name in names if name.startswith(start)] if start else names)]
+    levels = [(base, scan.names(base, start, after))]
     while levels:
         folder, names = levels[-1]
         if not names:
@@ -85,7 +84,7 @@ def walk(root: Root, prefix: str, after: str, refuse: Refuse) -> Iterator[Entry]
         key = folder + names.pop()
         if key[-1] == "/":
             if key > after or after.startswith(key):
-                levels.append((key, scan.names(key)))
+                levels.append((key, scan.names(key, "", after)))
         elif key > after:
             yield FileEntry(key, root.beneath + key)
 
@@ -96,11 +95,11 @@ def find(root: Root, prefix: str, leaves: Sequence[str], after: str, refuse: Ref
     A report over a million lots asks one question of each, which costs a third of reading each lot's folders.
     """
     base, start = _base(root, prefix)
-    names = _Scan(root, refuse).names(base)
+    names = _Scan(root, refuse).names(base, start, after)
     leaves = sorted(leaves)
     while names:
         name = names.pop()
-        if name[-1] != "/" or not name.startswith(start):
+        if name[-1] != "/":
             continue
         for leaf in leaves:
             key = f"{base}{name}{leaf}"
@@ -133,25 +132,30 @@ class _Scan:
         self._refuse = refuse
         self._linked: list[str] = []
 
-    def names(self, folder: str) -> list[str]:
-        """What is in a folder, last first (to be popped), folders with a slash; nothing if there is no such folder."""
-        names: list[str] = []
+    def names(self, folder: str, start: str, after: str) -> list[str]:
+        """What in a folder begins with ``start`` and may hold keys greater than ``after``, last first (to be popped), folders
+        with a slash; nothing if there is no such folder."""
         try:
-            with os.scandir(self._root.beneath + folder) as items:
-                for item in items:
-                    if item.is_file(follow_symlinks=False):
-                        names.append(item.name)
-                    elif item.is_dir(follow_symlinks=False):
-                        names.append(item.name + "/")
-                    elif item.is_symlink():
-                        names.append(self._link(folder + item.name))
+            items = list(os.scandir(self._root.beneath + folder))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             self._refuse(explain(error, folder))
             return []
+        if start:
+            items = [item for item in items if item.name.startswith(start)]
+        first = after[len(folder) :].partition("/")[0] if after.startswith(folder) else ""
+        if first:  # before sorting: who lists the newest of very many lots skips nearly all of them
+            items = [item for item in items if item.name >= first or first.startswith(item.name)]
+        names = [item.name if item.is_file(follow_symlinks=False) else self._other(folder, item) for item in items]
         names.sort(reverse=True)
         return self._fit(folder, names)
+
+    def _other(self, folder: str, item: os.DirEntry[str]) -> str:
+        """The name of what is no file; empty if it is nothing that a key can name."""
+        if item.is_dir(follow_symlinks=False):
+            return f"{item.name}/"
+        return self._link(folder + item.name) if item.is_symlink() else ""
 
     def _fit(self, folder: str, names: list[str]) -> list[str]:
         """The names that can be part of a key. One look at all of them together; each alone only if that finds something."""
