@@ -246,7 +246,7 @@ def _period(earliest: str, latest: str) -> Period:
     from clusterless.operations.status import Period
 
     now = time.time()
-    return Period(instant(earliest, now), instant(latest, now), now)
+    return Period(instant(earliest, now), instant(latest, now), now, ahead=latest == LATEST)
 
 
 def _archive(home: Home, there: There, now: float) -> Any:

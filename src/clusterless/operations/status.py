@@ -45,14 +45,26 @@ class Troubles:
 
 @dataclass(frozen=True)
 class Period:
-    """``[earliest, latest)``, in seconds since the epoch, and the moment it is asked in."""
+    """``[earliest, latest)``, in seconds since the epoch, and the moment it is asked in.
+
+    ``ahead``: nobody named an end, so lots that run ahead of the clock are of interest as well: the open one, where draining
+    has closed it early, and the next, where its stragglers went.
+    """
 
     earliest: float
     latest: float
     now: float
+    ahead: bool = False
 
     def of(self, unit: Unit) -> Span:
-        return span(unit, self.earliest, self.latest)
+        """The lots to look for."""
+        named = span(unit, self.earliest, self.latest)
+        return Span(unit, named.first, unit.lot_at(self.latest).index + 2) if self.ahead else named
+
+    def told(self, lots: Span, last: Found | None) -> Span:
+        """The lots to report on: of those ahead of the clock only what was found."""
+        end = span(lots.unit, self.earliest, self.latest).end
+        return Span(lots.unit, lots.first, max(end, last.at + 1 if last else end)) if self.ahead else lots
 
 
 def dataset_unit(manifests: Store, dataset: DatasetRecord) -> Unit | None:
@@ -94,7 +106,8 @@ def dataset_status(
     """A dataset's lots of the period, summed up."""
     lots = period.of(unit) if unit else None
     name = dataset.dataset
-    total = _sum(lots, dataset_lots(manifests, name.name, name.version, lots, troubles) if lots else ())
+    total = _sum(dataset_lots(manifests, name.name, name.version, lots, troubles) if lots else ())
+    lots = period.told(lots, total.last) if lots else None
     by = total.states
     return DatasetStatus(
         dataset.placement,
@@ -111,7 +124,8 @@ def dataset_status(
 def arc_status(state: Store, record: ArcRecord, arc: Arc, unit: Unit | None, period: Period, troubles: Troubles) -> ArcStatus:
     """An arc's lots of the period, summed up."""
     lots = period.of(unit) if unit else None
-    total = _sum(lots, arc_lots(state, arc, lots, period.now, troubles) if lots else ())
+    total = _sum(arc_lots(state, arc, lots, period.now, troubles) if lots else ())
+    lots = period.told(lots, total.last) if lots else None
     by = total.states
     return ArcStatus(
         record.placement, record.project, record.name, *_ends(lots, total),
@@ -126,7 +140,7 @@ class _Total:
     states: Counter[str]
 
 
-def _sum(lots: Span | None, found: Iterable[Found]) -> _Total:
+def _sum(found: Iterable[Found]) -> _Total:
     first = last = None
     states: Counter[str] = Counter()
     for last in found:
