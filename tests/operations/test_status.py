@@ -4,8 +4,10 @@ import pytest
 
 from clusterless.operations import scan
 from clusterless.operations.records import ArcStatus, DatasetStatus, columns
+from clusterless.operations.scan import Found
 from clusterless.operations.status import Period, Troubles
 from clusterless.runtime.layout import ArcKeys, ManifestKey
+from clusterless.runtime.lots import Lot
 from tests.operations.lake import ARC, UNIT, Lake, at, clean, lot, raw
 
 # -- datasets --------------------------------------------------------------------------------------------------------------
@@ -209,3 +211,14 @@ def test_summaries_differ_in_their_states_alone() -> None:
     assert [
         name for name in columns(ArcStatus) if name not in ("running", "missing", "project.name", "project.version", "name")
     ] == shared
+
+
+def test_without_a_named_end_lots_that_run_ahead_of_the_clock_are_reported() -> None:
+    now = Lot(UNIT, 1000).start + 10.0
+    period = Period(now - 3600, now, now, ahead=True)
+    lots = period.of(UNIT)
+    assert (lots.first, lots.end) == (988, 1002)
+    assert period.told(lots, None).end == 1000
+    assert period.told(lots, Found(1000, "", "complete")).end == 1001
+    named = Period(now - 3600, now, now)
+    assert named.of(UNIT).end == named.told(named.of(UNIT), Found(999, "", "complete")).end == 1000
