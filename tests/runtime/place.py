@@ -72,6 +72,10 @@ class Counted(MemoryStore):
         super().__init__(clock)
         self._name, self._calls = name, calls
 
+    @property
+    def keys(self) -> list[str]:
+        return [entry.key for entry in MemoryStore.list(self, "")]
+
     def create(self, key: str, body: Body, *, durable: bool = False) -> Created:
         self._calls.append(("create", self._name, key))
         return super().create(key, body, durable=durable)
@@ -92,10 +96,6 @@ class Counted(MemoryStore):
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         self._calls.append(("list", self._name, prefix))
         return super().list(prefix, after)
-
-    @property
-    def keys(self) -> list[str]:
-        return [entry.key for entry in MemoryStore.list(self, "")]
 
 
 class Place:
