@@ -28,6 +28,7 @@ from clusterless.runtime.lots import Lot, Unit, parse_lot
 from clusterless.runtime.records import Claim, Failed
 from clusterless.runtime.state import parse_arc_state, parse_manifest_state
 from clusterless.runtime.store import Store
+from clusterless.runtime.stores import find
 
 PROBES = 1000
 """Lots without a marker that are looked up one by one before the protocol tree is listed."""
@@ -74,13 +75,15 @@ def _weight(found: Found) -> tuple[bool, int, int]:
 
 
 COMPLETE = "/state=complete/manifest.json"
+DECISIVE = ("state=removed/manifest.json", COMPLETE[1:])
+"""Beside which no other manifest of a lot's generation counts, the first one first."""
 
 
 def _manifests(store: Store, name: str, version: str, span: Span, report: Report, *, replays: bool) -> Iterator[Found]:
     """Manifests of a dataset. Nearly all keys are a lot and :data:`COMPLETE`: those are not parsed, which halves the time."""
     prefix = manifest_prefix(name, version, replays=replays)
     end, lot_at = str(span.end_lot), len(prefix) + 4
-    for entry in store.list(prefix, f"{prefix}lot={span.first_lot}"):
+    for entry in find(store, prefix, DECISIVE, f"{prefix}lot={span.first_lot}"):
         key = entry.key
         usual = not replays and key.endswith(COMPLETE)
         lot = key[lot_at : -len(COMPLETE)] if usual else lot_of_key(key, prefix) or ""

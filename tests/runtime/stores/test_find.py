@@ -38,11 +38,31 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     "after", ["", "d/lot=2", "d/lot=2/state=empty/manifest.json", "d/lot=4/state=complete/manifest.json", "z"]
 )
 @pytest.mark.parametrize("prefix", ["d/lot=", "d/", "d/lot=2", "d/lot=9", "absent/"])
-def test_the_leaves_and_nothing_else_are_found_in_order(store: Store, prefix: str, after: str) -> None:
-    expected = [
-        key for key in sorted(KEYS) if key.startswith(prefix) and key > after and key[len(prefix) :].partition("/")[2] in LEAVES
-    ]
-    assert [entry.key for entry in find(store, prefix, LEAVES, after)] == expected
+def test_the_first_leaf_of_each_name_is_found_and_all_of_a_name_without_one(store: Store, prefix: str, after: str) -> None:
+    found = [entry.key for entry in find(store, prefix, LEAVES, after)]
+    listed = [key for key in sorted(KEYS) if key.startswith(prefix) and key > after]
+    assert found == [key for key in listed if key in found]
+    assert [key for key in needed(prefix) if key > after] == [key for key in found if key in needed(prefix)]
+
+
+def test_a_folder_leaves_out_what_nobody_needs(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path, durable=False)
+    for key in KEYS:
+        store.create(key, b"body")
+    assert [entry.key for entry in find(store, "d/", LEAVES)] == needed("d/")
+
+
+def needed(prefix: str) -> list[str]:
+    """Of each name below the prefix's folder the first leaf, else all."""
+    base = prefix[: prefix.rfind("/") + 1]
+    by_name: dict[str, list[str]] = {}
+    for key in sorted(KEYS):
+        if key.startswith(prefix):
+            by_name.setdefault(key[len(base) :].partition("/")[0], []).append(key)
+    first = {
+        name: [f"{base}{name}/{leaf}" for leaf in LEAVES if f"{base}{name}/{leaf}" in keys][:1] for name, keys in by_name.items()
+    }
+    return [key for name, keys in by_name.items() for key in first[name] or keys]
 
 
 def test_what_is_found_is_what_a_head_tells(store: Store) -> None:

@@ -26,12 +26,9 @@ class Finder(Protocol):
 
 
 def find(store: Store, prefix: str, leaves: Sequence[str], after: str = "") -> Iterator[Entry]:
-    """Entries ``<prefix><name>/<leaf>``, where a name has no slash, after the key ``after``, in order of their keys.
+    """A listing that may leave out, of each ``<prefix><name>/`` that holds one of these leaves, all but the first of them.
 
-    For reports, which want one object of each of very many lots: ``find(store, "…/lot=", ["state=complete/manifest.json",
-    "state=empty/manifest.json"])``. A bucket lists and drops the rest; a folder looks for these and nothing else.
+    For reports, which want one object of each of very many lots: ``find(store, "…/lot=", ["state=removed/manifest.json",
+    "state=complete/manifest.json"])``. A bucket lists; a folder looks for these, and lists only the lots that have neither.
     """
-    if isinstance(store, Finder):
-        return store.find(prefix, leaves, after)
-    wanted = frozenset(leaves)
-    return (entry for entry in store.list(prefix, after) if entry.key[len(prefix) :].partition("/")[2] in wanted)
+    return store.find(prefix, leaves, after) if isinstance(store, Finder) else store.list(prefix, after)
