@@ -21,7 +21,14 @@ from clusterless.providers.local.pool import Pool
 from clusterless.providers.local.timing import Alarms, ComponentAlarm, Pending
 from clusterless.runtime.attempt import ArcRunner, Ending, Result, parse_run_alarm
 from clusterless.runtime.clock import Clock
-from clusterless.runtime.errors import ClusterlessError, InvalidInput, ProtocolError, SourceChanged
+from clusterless.runtime.errors import (
+    ClusterlessError,
+    InvalidInput,
+    ProtocolError,
+    SourceChanged,
+    StoreDenied,
+    StoreUnsuitable,
+)
 from clusterless.runtime.intake import Intake, alarm_name, parse_alarm_name
 from clusterless.runtime.lots import Lot, parse_lot
 from clusterless.runtime.policy import Run, due, roles_of, runs_of, waits
@@ -32,6 +39,8 @@ from clusterless.runtime.work import Execute
 
 RETRY = 1.0
 """Seconds until a run that another process holds is looked at again."""
+LASTING = (SourceChanged, InvalidInput, ProtocolError, StoreDenied, StoreUnsuitable)
+"""Errors that trying again at once cannot mend: it would only use up the declared attempts."""
 BATCH = 100
 """Arrivals that are marked in one task."""
 
@@ -138,7 +147,7 @@ class Engine:
             try:
                 self._note(runner, call())
             except Exception as error:  # noqa: BLE001 - the platform's side of a delivery: whatever it raises is its failure
-                if not left or isinstance(error, SourceChanged | InvalidInput | ProtocolError):
+                if not left or isinstance(error, LASTING):
                     self.fail(f"arc {runner.spec.name}", lot, error)
                     return
             else:

@@ -88,7 +88,7 @@ class LocalRunner:
             raise InvalidInput("a local run needs a folder", fix="give root=, or a placement made by local('./lake')")
         self.project = project
         self.place = Place(folder, project.placement, durable=durable)
-        self.place.prepare()
+        self.place.prepare(project)
         self.clock = clock or SystemClock()
         self.worker = Worker(self.place.workers)
         threads = workers or max(2, os.cpu_count() or 2)

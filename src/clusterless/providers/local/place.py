@@ -15,6 +15,7 @@ from typing import Any
 
 from clusterless.runtime.errors import InvalidInput, StoreDenied
 from clusterless.runtime.site import Site
+from clusterless.runtime.spec import ProjectSpec
 from clusterless.runtime.store import Store
 from clusterless.runtime.stores.folder import FolderStore
 from clusterless.runtime.uri import join, split
@@ -41,15 +42,18 @@ class Place:
         self.state = FolderStore(self.root / bucket(placement, "arc-state"), durable=durable)
         self.metadata = FolderStore(self.root / bucket(placement, "metadata"), durable=durable)
 
-    def prepare(self) -> None:
-        """Make sure that the folder can hold the protocol; raises with the reason if it cannot. Milliseconds."""
+    def prepare(self, project: ProjectSpec | None = None) -> None:
+        """Make sure that the folder can hold the protocol, and the project's names; raises with the reason if it cannot.
+        Milliseconds."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except PermissionError as error:
             raise StoreDenied("the lake's folder cannot be made", where=str(self.root), fix="choose another root") from error
         except OSError as error:
             raise InvalidInput(f"not a usable folder ({error.strerror})", where=str(self.root)) from error
-        self.data.probe()
+        disk = self.data.probe()
+        if project is not None and not disk.case_sensitive:
+            _check_case(project)
 
     def site(self, manifests: Store | None = None) -> Site:
         """What the protocols see of it; ``manifests`` may wrap the manifest bucket."""
@@ -94,6 +98,26 @@ class Place:
         folder = self.root / PRIVATE / "scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _check_case(project: ProjectSpec) -> None:
+    """Refuse names that this disk takes for one: two arcs would share their claims."""
+    sinks = [sink for arc in project.arcs for sink in arc.sinks.values()]
+    named = {
+        "boundaries": [boundary.name for boundary in project.boundaries],
+        "arcs": [arc.name for arc in project.arcs],
+        "datasets": [dataset.id for dataset in (*(boundary.dataset for boundary in project.boundaries), *sinks)],
+        "roles": [role for arc in project.arcs for role in arc.sinks if arc.policy.kind == "any"],
+    }
+    for kind, names in named.items():
+        seen: dict[str, str] = {}
+        for name in names:
+            first = seen.setdefault(name.casefold(), name)
+            if first != name:
+                raise InvalidInput(
+                    f"the {kind} {first!r} and {name!r} are one name on this disk, which does not tell case apart",
+                    fix="rename one of them",
+                )
 
 
 def read_secret(path: Path) -> str:

@@ -164,7 +164,7 @@ def contents(root: Path) -> Contents:
             assert body is not None
             assert key.lot not in lots, f"{entry.key}: the lot is both complete and empty"
             lots[str(key.lot)] = (
-                key.state,
+                str(key.state),
                 {_plain(uri): (root / decode_path(uri)).read_text() for uri in decode(body, "").uris},
             )
         found[read.name] = lots
