@@ -142,7 +142,7 @@ def _markers(store: Store, keys: ArcKeys, span: Span, report: Report) -> Iterato
 
 def _marker_keys(store: Store, keys: ArcKeys, span: Span, report: Report) -> Iterator[Found]:
     prefix, end = keys.markers, str(span.end_lot)
-    for entry in store.list(prefix, f"{prefix}lot={span.first_lot}"):
+    for entry in find(store, prefix, ("complete.arc",), f"{prefix}lot={span.first_lot}"):
         lot = lot_of_key(entry.key, prefix)
         if lot is None and entry.key.startswith(f"{prefix}role="):
             return  # other roles' markers
