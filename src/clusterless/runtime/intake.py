@@ -183,6 +183,7 @@ class Intake:
         state = ManifestState(commit.outcome)
         key = ManifestKey(dataset.name, dataset.version, str(lot), commit.outcome, generation)
         announce(self.site, key, encode_chunks(Manifest(state=state, lot=str(lot), uris=uris)))
+        self._opened.discard((lot, generation))  # what comes now is late: a process that stays must not remember all lots
         if generation == 1:
             self._published.append(lot.index)
 
@@ -237,7 +238,7 @@ class Intake:
         except StoreError as error:
             errors.append(error)
         if not errors:
-            self._looked.add(lot)
+            self._looked = {*sorted(self._looked)[-RECENT:], lot}
         return errors
 
     def overdue(self, lot: Lot | None = None, *, eager: bool = False) -> Iterator[tuple[Lot, int, bool]]:
