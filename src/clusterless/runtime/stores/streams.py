@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from obstore.exceptions import BaseError, PreconditionError
 
@@ -95,14 +95,22 @@ class Spool:
         self.key = key
         self.size = 0
         self._finish = finish
-        import tempfile
-
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # closed by close and abort
+        self._file: IO[bytes] = io.BytesIO()
 
     def write(self, data: bytes, /) -> int:
+        if self.size <= IN_MEMORY < self.size + len(data):
+            self._to_disk()
         self._file.write(data)
         self.size += len(data)
         return len(data)
+
+    def _to_disk(self) -> None:
+        from tempfile import TemporaryFile  # most objects are small, and a function that starts cold does without it
+
+        self._file.seek(0)
+        file = TemporaryFile()  # noqa: SIM115  # closed by close and abort
+        file.write(self._file.read())
+        self._file = file
 
     def close(self) -> None:
         if not self._file.closed:
