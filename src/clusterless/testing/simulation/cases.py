@@ -143,9 +143,14 @@ def nothing(world: World) -> None:
     """Nothing comes from outside."""
 
 
-def rerun(name: str) -> Callable[[World], None]:
-    """Somebody replays a lot while its events come in."""
-    return lambda world: world.replay(name, Run(lot(0)), START + 400)
+def rerun(*names: str) -> Callable[[World], None]:
+    """Somebody replays a lot of arcs while its events come in."""
+
+    def script(world: World) -> None:
+        for number, name in enumerate(names):
+            world.replay(name, Run(lot(0)), START + 400 + 60 * number)
+
+    return script
 
 
 SMALL: tuple[Case, ...] = (
@@ -167,7 +172,7 @@ SMALL: tuple[Case, ...] = (
     Case(Pipeline("any", (raw, other), (either,)), nothing, closed("raw", "other")),
     Case(Pipeline("latest", (raw, other), (latest,)), nothing, closed("raw", "other")),
     Case(Pipeline("replay", (raw,), (clean, neat)), rerun("clean"), closed("raw"), overtaken=True),
-    Case(Pipeline("replayed join", (raw,), (clean, odd, branched)), rerun("clean"), closed("raw"), overtaken=True),
+    Case(Pipeline("replayed join", (raw,), (clean, odd, branched)), rerun("clean", "odd"), closed("raw"), overtaken=True),
     Case(Pipeline("reopened join", (keyed, raw), (rekeyed,)), straggler, closed("raw"), overtaken=True),
     Case(Pipeline("behind", (raw,), (clean,)), nothing, closed("raw", lots=3), frozenset({("note", 0), ("note", 1)})),
 )

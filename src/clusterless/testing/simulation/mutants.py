@@ -386,7 +386,7 @@ def _runs(mutant: Mutant, seeds: int, thorough: bool) -> Iterator[Outcome]:
         yield from single(case)
         yield from cuts(case)
     for case in first:
-        yield from double(case, 0, 5)
+        yield from double(case, 0, 5 if thorough else 20)
     for seed in range(seeds):
         yield random_run(seed)
     for case in SMALL if thorough else ():
