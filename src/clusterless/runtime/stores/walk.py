@@ -139,19 +139,19 @@ class _Scan:
     def names(self, folder: str, start: str, after: str) -> list[str]:
         """What in a folder begins with ``start`` and may hold keys greater than ``after``, last first (to be popped), folders
         with a slash; nothing if there is no such folder."""
+        first = after[len(folder) :].partition("/")[0] if after.startswith(folder) else ""
         try:
-            items = list(os.scandir(self._root.beneath + folder))
+            with os.scandir(self._root.beneath + folder) as items:  # before sorting: the newest of very many lots are few
+                names = [
+                    item.name if item.is_file(follow_symlinks=False) else self._other(folder, item)
+                    for item in items
+                    if item.name.startswith(start) and (item.name >= first or first.startswith(item.name))
+                ]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             self._refuse(explain(error, folder))
             return []
-        if start:
-            items = [item for item in items if item.name.startswith(start)]
-        first = after[len(folder) :].partition("/")[0] if after.startswith(folder) else ""
-        if first:  # before sorting: who lists the newest of very many lots skips nearly all of them
-            items = [item for item in items if item.name >= first or first.startswith(item.name)]
-        names = [item.name if item.is_file(follow_symlinks=False) else self._other(folder, item) for item in items]
         names.sort(reverse=True)
         return self._fit(folder, names)
 
