@@ -50,23 +50,21 @@ class Root:
         """Whether a path without links is the root or lies beneath it."""
         return real.startswith(self.beneath) or real == self.path
 
-    def open_folder(self, path: str) -> int:
-        """A descriptor of the folder ``path``, made if it is missing."""
+    def reach(self, path: str) -> tuple[int, str]:
+        """The folder ``path``, made if it is missing: a descriptor of it, or of one above and the way from there, ``a/b/``."""
         try:
-            return self.open(path, FOLDER)
+            return self.open(path, FOLDER), ""
         except FileNotFoundError:
-            self._make(path)
-            return self.open(path, FOLDER)
-
-    def _make(self, path: str) -> None:
-        """Make the folders that are missing, from the nearest one above that is there and surely beneath the root."""
-        above, top = self._nearest(path)
+            above, top = self._nearest(path)
         try:
-            for name in accumulate(filter(None, path[len(above) :].split("/")), "{}/{}".format):
-                with suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=top)
-        finally:
+            way = path[len(above) :].lstrip("/")
+            if all([_make(name, top) for name in accumulate(way.split("/"), "{}/{}".format)] if way else ()):
+                return top, f"{way}/" if way else ""
+        except BaseException:
             os.close(top)
+            raise
+        os.close(top)
+        return self.open(path, FOLDER), ""  # somebody else made some of it, perhaps a link: look where it leads
 
     def _nearest(self, path: str) -> tuple[str, int]:
         """The nearest folder above ``path`` that is there, and a descriptor of it. The root itself is made."""
@@ -77,6 +75,15 @@ class Root:
                 path = path.rpartition("/")[0] or "/"
             with suppress(FileNotFoundError):
                 return path, self.open(path, FOLDER)
+
+
+def _make(name: str, top: int) -> bool:
+    """Make a folder; False if there is something of that name."""
+    try:
+        os.mkdir(name, dir_fd=top)
+    except FileExistsError:
+        return False
+    return True
 
 
 def link(source: str, name: str, folder: int | None = None) -> None:
@@ -103,9 +110,9 @@ def _whereabouts(descriptor: int, path: str) -> str:
         return os.path.realpath(path)
 
 
-def sync_folder(path: str) -> None:
-    """Make the names in a folder outlive a power cut."""
-    descriptor = os.open(path, FOLDER)
+def sync_folder(path: str, folder: int | None = None) -> None:
+    """Make the names in a folder outlive a power cut; ``path`` may be relative to an open ``folder``."""
+    descriptor = os.open(path, FOLDER, dir_fd=folder)
     try:
         sync(descriptor)
     finally:

@@ -186,12 +186,14 @@ class FolderStore:
         """True: the name is ours. False: it is taken. None: a folder was swept away meanwhile; again."""
         folder, name = os.path.split(path)
         try:
-            descriptor = self._root.open_folder(folder)
+            descriptor, way = self._root.reach(folder)
         except FileNotFoundError:
             return None
         try:
-            link(temporary, name, descriptor)
-            if durable:
+            link(temporary, way + name, descriptor)
+            if durable and way:
+                sync_folder(way, descriptor)
+            elif durable:
                 sync(descriptor)
         except FileExistsError:
             return False
