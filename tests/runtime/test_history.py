@@ -37,7 +37,9 @@ def claim(delivery: str = "d1", sources: Vector | None = None, started: float = 
     return Claim("w", delivery, "event", True, sources or {}, started, 900.0)
 
 
-def begun(number: int = 1, *, attempts: int = 1, failed: int = 0, committed: bool = False, first: Claim | None = None) -> Generation:
+def begun(
+    number: int = 1, *, attempts: int = 1, failed: int = 0, committed: bool = False, first: Claim | None = None
+) -> Generation:
     """A generation with so many attempts, the first so many of which failed."""
     first = first or claim()
     done = set(range(1, failed + 1))

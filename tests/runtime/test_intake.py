@@ -11,7 +11,9 @@ from clusterless.runtime.records import Arrival
 from tests.runtime.place import Place, boundary, lot
 
 RAW = boundary()
-KEYED = boundary("keyed", lot_from="key", key_pattern=r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<hour>\d\d)(?P<minute>\d\d)")
+KEYED = boundary(
+    "keyed", lot_from="key", key_pattern=r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<hour>\d\d)(?P<minute>\d\d)"
+)
 
 
 @pytest.fixture

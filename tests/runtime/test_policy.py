@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterless.runtime.lots import Lot, parse_lot
-from clusterless.runtime.policy import Member, Run, due, exists, interval, members, picked_roles, roles_of, run_named, runs_of, waits
+from clusterless.runtime.policy import (
+    Member,
+    Run,
+    due,
+    exists,
+    interval,
+    members,
+    picked_roles,
+    roles_of,
+    run_named,
+    runs_of,
+    waits,
+)
 from clusterless.runtime.spec import ArcSpec, PolicySpec
 from tests.runtime.place import arc, boundary, lot, source
 
@@ -66,7 +80,7 @@ def test_windows_end_a_slide_apart_wherever_one_looks_from(shape: tuple[int, int
     spec = window(*shape)
     ends = [run.lot.index for run in runs_of(spec, "main", lot(number))]
     assert all((end + 1) % shape[1] == 0 for end in ends)
-    assert all(after - before == shape[1] for before, after in zip(ends, ends[1:], strict=False))
+    assert all(after - before == shape[1] for before, after in pairwise(ends))
 
 
 def test_a_day_s_window_ends_at_midnight() -> None:

@@ -24,11 +24,19 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from clusterless.runtime.attempt import ArcRunner, Ending, Result
-from clusterless.runtime.errors import ClusterlessError, ProtocolError
-from clusterless.runtime.history import covers, read_commit, read_history
+from clusterless.runtime.errors import ClusterlessError, InvalidInput, ProtocolError
+from clusterless.runtime.history import History, covers, read_history
 from clusterless.runtime.intake import Intake
-from clusterless.runtime.layout import ArcKeys, ManifestKey, lot_of_key, parse_manifest_key, parse_marker_key, parse_protocol_key
-from clusterless.runtime.lots import Lot, is_lot, lot_range, parse_lot
+from clusterless.runtime.layout import (
+    ArcKeys,
+    ManifestKey,
+    lot_of_key,
+    manifest_prefix,
+    parse_manifest_key,
+    parse_marker_key,
+    parse_protocol_key,
+)
+from clusterless.runtime.lots import is_lot, lot_range, parse_lot
 from clusterless.runtime.policy import Member, Run, members, runs_of, waits
 from clusterless.runtime.records import Arrival
 from clusterless.runtime.site import Delivery, Site
@@ -135,10 +143,17 @@ def unheard(intake: Intake, objects: Iterable[Arrival]) -> Iterator[Finding]:
             yield Finding(
                 Kind.UNMARKED,
                 intake.spec.name,
-                str(intake.lot_of(arrival)),
+                _lot_of(intake, arrival),
                 what=arrival.uri,
                 repair=lambda a=arrival: intake.mark(a),  # type: ignore[misc]
             )
+
+
+def _lot_of(intake: Intake, arrival: Arrival) -> str:
+    try:
+        return str(intake.lot_of(arrival))
+    except InvalidInput:
+        return ""  # it has none, as its repair will say: that stops no other
 
 
 def _marks(intake: Intake) -> tuple[dict[str, tuple[str, int, str]], set[str], list[Finding]]:
@@ -212,12 +227,17 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
         if any(generation.committed and covers(generation.sources, wanted) for generation in history.values()):
             continue
         yield Finding(
-            Kind.BEHIND,
+            Kind.EXHAUSTED if _is_exhausted(history, spec) else Kind.BEHIND,
             spec.name,
             str(run.lot),
             max(history, default=1),
             repair=lambda run=run: _catch_up(runner, run, delivery, stubborn),  # type: ignore[misc]
         )
+
+
+def _is_exhausted(history: History, spec: ArcSpec) -> bool:
+    newest = history[max(history)] if history else None
+    return newest is not None and not newest.committed and max(newest.failed, default=0) >= spec.attempts
 
 
 def _marked(runner: ArcRunner) -> set[Run]:
@@ -268,8 +288,6 @@ def _commits(store: Store, keys: ArcKeys) -> Iterator[tuple[str, int]]:
 
 
 def _manifests(site: Site, dataset: DatasetSpec) -> Iterator[ManifestKey]:
-    from clusterless.runtime.layout import manifest_prefix
-
     for replays in (False, True):
         for entry in site.manifests.list(manifest_prefix(dataset.name, dataset.version, replays=replays)):
             key = parse_manifest_key(entry.key)
@@ -287,18 +305,3 @@ def _newest(site: Site, dataset: DatasetSpec) -> dict[str, tuple[int, str]]:
     for key in _manifests(site, dataset):
         newest[key.lot or ""] = max(newest.get(key.lot or "", (0, "")), (key.generation, key.state or ""))
     return newest
-
-
-__all__ = [
-    "Finding",
-    "Kind",
-    "Lot",
-    "Report",
-    "behind",
-    "published",
-    "read_commit",
-    "reconcile",
-    "unfinished",
-    "unheard",
-    "unpublished",
-]
