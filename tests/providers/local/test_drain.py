@@ -252,6 +252,16 @@ class TestOptions:
         order = (tmp_path / "order.txt").read_text().splitlines()
         assert order == [f"{what} {lot(number)}" for number in range(12) for what in ("begin", "end")]
 
+    def test_also_those_that_were_there_before_it(self, tmp_path: Path) -> None:
+        for number in range(6):
+            put(tmp_path, f"{number:02d}", at=number * 300 + 1)
+        with runner(tmp_path, project(landing()), now=2 * HOUR) as run:
+            run.drain()
+        with runner(tmp_path, project(landing(), arc("turns", RAW, "in_turn", ordered=True)), now=2 * HOUR, workers=4) as run:
+            assert run.drain().ok
+        order = (tmp_path / "order.txt").read_text().splitlines()
+        assert order == [f"{what} {lot(number)}" for number in range(6) for what in ("begin", "end")]
+
     def test_an_ordered_arc_stops_at_a_lot_that_fails(self, tmp_path: Path) -> None:
         for number in range(3):
             put(tmp_path, f"{number}", at=number * 300 + 1)

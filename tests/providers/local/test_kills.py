@@ -107,7 +107,7 @@ def test_killed_everywhere(undisturbed: Undisturbed, tmp_path: Path, capsys: pyt
         count = undisturbed.steps[step]
         for number in sorted({1, (count + 1) // 2, count}):
             for when in ("before", "after"):
-                root = tmp_path / f"lake-{len(hits)}"
+                root = tmp_path / f"{step}-{number}-{when}".replace(": ", "-")
                 try:
                     hits.append(killed(root, step, number, when))
                 except AssertionError:

@@ -57,6 +57,10 @@ class Failure:
         return f"{self.component} {self.lot}: {self.error}"
 
 
+class AttemptsUsedUp(ClusterlessError):
+    """A run that nothing but a replay will help; why is in its records."""
+
+
 class Engine:
     """Components of one pipeline, and the threads that run their deliveries."""
 
@@ -169,7 +173,7 @@ class Engine:
             if result.ending is Ending.BUSY:
                 self.alarms.arm(("arc", spec.name), f"{result.run.role or ''}/{result.run.lot}", self.clock.now() + RETRY)
             if result.ending is Ending.EXHAUSTED:
-                error = ClusterlessError("all declared attempts failed", fix="see cls why; mend the cause, then replay the lot")
+                error = AttemptsUsedUp("all declared attempts failed", fix="see cls why; mend the cause, then replay the lot")
                 self.fail(f"arc {spec.name}", str(result.run), error)
 
     def _waits_until(self, spec: ArcSpec, result: Result) -> float | None:
@@ -191,7 +195,9 @@ class Engine:
     def fail(self, component: str, lot: str, error: Exception) -> None:
         """Keep a failure; of one lot the first, which is the cause of what follows."""
         with self._lock:
-            self._failures.setdefault((component, lot), Failure(component, lot, error))
+            known = self._failures.get((component, lot))
+            if known is None or isinstance(known.error, AttemptsUsedUp):
+                self._failures[component, lot] = Failure(component, lot, error)
 
     def _mended(self, component: str, lot: str) -> None:
         with self._lock:
@@ -244,11 +250,12 @@ class Engine:
         lot, armed = parse_run_alarm(text)
         run = Run(lot, role or None)
         delivery = Delivery(self.worker.delivery(), "alarm")
-        self.repeat(runner, str(run), lambda: self._woken(runner, run, delivery, armed))
+        self.repeat(runner, str(run), lambda: self.woken(runner, run, delivery, armed))
 
-    def _woken(self, runner: ArcRunner, run: Run, delivery: Delivery, armed: float) -> list[Result]:
+    def woken(self, runner: ArcRunner, run: Run, delivery: Delivery, armed: float = 0.0) -> list[Result]:
+        """A run whose time has come, and where order counts those that waited for it."""
         results = [runner.wake(run, delivery, armed)]
-        if runner.spec.ordered and results[0].done:  # the next ones were waiting for it
+        if runner.spec.ordered and results[0].done:
             role = run.role or next(role for role, source in runner.spec.sources.items() if source.subscribe)
             dataset = runner.spec.sources[role].dataset
             results += runner.deliver(Announcement(dataset.name, dataset.version, str(run.lot)), delivery)

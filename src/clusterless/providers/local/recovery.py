@@ -13,7 +13,8 @@ from clusterless.runtime.attempt import ArcRunner, Result
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.intake import Intake, alarm_name
 from clusterless.runtime.lots import Lot, parse_lot
-from clusterless.runtime.reconcile import Finding, behind, published, unheard, unpublished
+from clusterless.runtime.policy import Run
+from clusterless.runtime.reconcile import Finding, Kind, behind, published, unheard, unpublished
 from clusterless.runtime.site import Delivery
 
 
@@ -56,7 +57,15 @@ def _arc(engine: Engine, runner: ArcRunner) -> None:
     _repair(engine, f"arc {runner.spec.name}", unpublished(runner))
     delivery = Delivery(engine.worker.delivery(), "reconcile")
     for finding in behind(runner, delivery):
+        if runner.spec.ordered and runner.spec.policy.kind != "any" and finding.kind is Kind.BEHIND:
+            _in_turn(engine, runner, Run(parse_lot(finding.lot)), delivery)
+            return
         engine.repeat(runner, finding.lot, lambda f=finding: _delivered(f))  # type: ignore[misc]
+
+
+def _in_turn(engine: Engine, runner: ArcRunner, first: Run, delivery: Delivery) -> None:
+    """The first run of an arc that takes its lots in order; the others follow it."""
+    engine.repeat(runner, str(first), lambda: engine.woken(runner, first, delivery))
 
 
 def _delivered(finding: Finding) -> list[Result]:

@@ -37,9 +37,10 @@ def stepping(death: Death, project: ProjectSpec, at: place.Place) -> Execute:
 
     def run(work: Work) -> Mapping[str, Produced]:
         number = death.before("arc: run")
-        produced = execute(work)
-        death.after("arc: run", number)
-        return produced
+        try:
+            return execute(work)
+        finally:
+            death.after("arc: run", number)
 
     return run
 

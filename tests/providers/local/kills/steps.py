@@ -78,9 +78,17 @@ class Death:
     def _at(self, step: str, number: int, when: str) -> None:
         here = (step, number, when) == (self.step, self.number, self.when)
         if self.note is not None and (here or not self.step):
-            self.note.write_text(f"{step} #{number} {when}")
+            self._tell(f"{step} #{number} {when}")
         if here:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _tell(self, text: str) -> None:
+        """Whole at any moment: whoever reads may have killed the writer."""
+        assert self.note is not None
+        with self._lock:
+            new = self.note.with_suffix(".new")
+            new.write_text(text)
+            new.rename(self.note)
 
 
 class Stepping(FolderStore):
@@ -122,8 +130,10 @@ class Stepping(FolderStore):
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         step = self._listed(prefix)
         number = self._death.before(step)
-        yield from super().list(prefix, after)
-        self._death.after(step, number)
+        try:
+            yield from super().list(prefix, after)
+        finally:  # whoever has seen enough stops listing
+            self._death.after(step, number)
 
     def write(self, key: str) -> Writer:
         return _SteppingWriter(super().write(key), self._death) if self._kind == "data" else super().write(key)
