@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from clusterless.testing.simulation.__main__ import main
-from clusterless.testing.simulation.cases import SMALL, Case, drawn
+from clusterless.testing.simulation.cases import BLIND, SMALL, Case, drawn
 from clusterless.testing.simulation.explore import Outcome, again, cuts, double, placed, random_run, run, single
 from clusterless.testing.simulation.faults import KINDS, Placed
 from clusterless.testing.simulation.mutants import HARMLESS, MUTANTS, Mutant, hunt, in_force
@@ -68,6 +68,14 @@ def test_undisturbed_a_large_pipeline_needs_no_reconcile(number: int) -> None:
 @quick
 def test_every_single_fault_heals_and_without_reconcile_unless_something_was_lost(case: Case) -> None:
     assert violations(list(single(case))) == []
+
+
+def test_what_is_denied_is_never_taken_for_absent() -> None:
+    """Without permission to list, an absent seal is denied. Nobody may take himself to be in, and reconcile makes up for it."""
+    outcome = placed(BLIND, {}, reconciled=True)
+    assert not outcome.violation
+    assert any(result.startswith("failed") or "failed" in what for _, _, what, result in outcome.trace)
+    assert placed(BLIND, {}, reconciled=False).violation.startswith("I1"), "without it the arrivals are in no lot"
 
 
 @quick

@@ -178,6 +178,16 @@ SMALL: tuple[Case, ...] = (
 )
 
 
+def blinded(world: World) -> None:
+    """Two objects; until long after their lot's end nobody may see what is absent."""
+    world.blind(START + 5_000)
+    two(world)
+
+
+BLIND = Case(Pipeline("blind", (raw,)), blinded)
+"""Nothing can be decided in it, so nothing may be believed; only reconcile brings it about, as all deliveries fail for good."""
+
+
 # -- drawn ---------------------------------------------------------------------------------------------------------------------
 
 SHAPES: tuple[tuple[tuple[BoundarySpec, ...], tuple[ArcSpec, ...]], ...] = (
@@ -201,6 +211,8 @@ def drawn(seed: int, lots: int = 24) -> Case:
     def script(world: World) -> None:
         for spec in boundaries:
             _traffic(world, spec, lots, rng)
+        if rng.random() < 0.05:
+            world.blind(START + lots * 300 * rng.random())
         replayed = [spec.name for spec in arcs if spec.policy.kind in ("all", "latest")]
         for _ in range(rng.randrange(4) if replayed else 0):
             world.replay(rng.choice(replayed), Run(lot(rng.randrange(lots))), START + rng.random() * lots * 300 + 700)

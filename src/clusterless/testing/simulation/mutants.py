@@ -63,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "denied is read as absent",
         "testing.simulation.store:SimStore.get",
-        "self._after(fault, key)",
+        "self._after(fault, key, stored)",
         'stored = None if fault == "denied" else stored',
         ("late",),
     ),

@@ -41,6 +41,8 @@ class SimStore:
         self.objects: dict[str, _Stored] = {}
         self.keys: list[str] = []
         self.removed: dict[str, bytes] = {}
+        self.blind = False
+        """Without permission to list, reading an absent key is denied, as AWS has it."""
 
     # -- what is ------------------------------------------------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ class SimStore:
     def get(self, key: str) -> bytes | None:
         fault = self._point("read", "get", key)
         stored = self.objects.get(check_key(key))
-        self._after(fault, key)
+        self._after(fault, key, stored)
         if stored is None:
             self._scheduler.note("  = nothing there")
         return None if stored is None else stored.body
@@ -102,7 +104,7 @@ class SimStore:
     def open(self, key: str) -> BinaryIO | None:
         fault = self._point("read", "open", key)
         stored = self.objects.get(check_key(key))
-        self._after(fault, key)
+        self._after(fault, key, stored)
         if stored is None:
             self._scheduler.note("  = nothing there")
         return None if stored is None else io.BytesIO(stored.body)
@@ -110,13 +112,13 @@ class SimStore:
     def head(self, key: str) -> Entry | None:
         fault = self._point("read", "head", key)
         stored = self.objects.get(check_key(key))
-        self._after(fault, key)
+        self._after(fault, key, stored)
         return None if stored is None else _entry(key, stored)
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         fault = self._point("list", "list", prefix, after)
-        if fault in ("unavailable", "denied"):
-            self._after(fault, prefix)
+        if fault in ("unavailable", "denied") or self.blind:
+            self._after(fault, prefix, None)
         torn = fault == "torn" or (fault is None and self._scheduler.plan.chance(0.5))
         yield from self._entries(prefix, after, fault, frozenset(self.objects) if torn else None)
 
@@ -160,8 +162,8 @@ class SimStore:
         what = f"{call} {self.name} {key}" + (f" after {after[len(key) :]}" if after else "")
         return self._scheduler.point(op, self._site(self.name, call, key), what, key)
 
-    def _after(self, fault: str | None, key: str) -> None:
-        if fault == "denied":
+    def _after(self, fault: str | None, key: str, stored: _Stored | None) -> None:
+        if fault == "denied" or (self.blind and stored is None):
             raise StoreDenied("simulated", where=key)
         if fault == "unavailable":
             raise StoreUnavailable("simulated", where=key)

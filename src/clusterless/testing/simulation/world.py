@@ -109,6 +109,11 @@ class World:
             ),
         )
 
+    def blind(self, until: float) -> None:
+        """Until an instant nobody may list the state bucket, so that whatever is absent from it is denied."""
+        self.state.blind = True
+        self.scheduler.at(until, lambda: setattr(self.state, "blind", False))
+
     def reconcile(self) -> None:
         """Look for what no event tells, once, and repair it."""
 
