@@ -56,6 +56,13 @@ def test_the_predecessors_kinds_are_declared_in_python_too() -> None:
 
 
 def test_the_glue_arc_tells_its_defaults() -> None:
-    assert GlueAddPartitionsArc("g", reads=RAW, writes=OUT).workload_spec() == {
+    assert GlueAddPartitionsArc("g", reads=RAW, writes=OUT.at("glue:///d/t")).workload_spec() == {
         "kind": "glueAddPartitions", "partitionType": "named", "namedPartitionDelimiter": "=", "partitionResults": "added",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/x/y", "glue://d/t", "glue:///d/", "glue:///d/t/u"])
+def test_partitions_are_added_to_a_table(path: str) -> None:
+    assert GlueAddPartitionsArc("g", reads=RAW, writes=OUT.at("glue://catalogue/d/t/")).sinks
+    with pytest.raises(InvalidInput, match=r"sink 'main' lies at .* \(write glue://\[catalog\]/database/table\)"):
+        GlueAddPartitionsArc("g", reads=RAW, writes=OUT.at(path))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusterless import Dataset, Pipeline, aws, local
-from clusterless.arcs import BatchExecArc, CopyArc, FunctionArc, Latest, Window, latest, window
+from clusterless import Dataset, Pipeline, Placement, aws, local
+from clusterless.arcs import BatchExecArc, CopyArc, FunctionArc, GlueAddPartitionsArc, Latest, Window, latest, window
 from clusterless.boundaries import PathFilter, PutBoundary, S3PutListenerBoundary
 from clusterless.model.capabilities import Capabilities
 from clusterless.model.components import Component
@@ -149,6 +149,16 @@ class TestPaths:
         inside = Dataset("raw", "1", "dev-clusterless-manifest-local-disk/raw/")
         assert "holds the placement's own records" in only(found(landing(inside)), "path").what
 
+    @pytest.mark.parametrize(
+        ("path", "fix"), [("s3:///raw/", "s3://bucket/raw/"), ("S3://Lake/raw/", "write s3://"), ("raw/", "give the full URI")]
+    )
+    def test_a_uri_without_a_bucket(self, path: str, fix: str) -> None:
+        assert fix in only(found(landing(Dataset("raw", "1", path)), placement=AWS), "path").fix
+
+    def test_a_table_may_leave_out_its_catalogue(self) -> None:
+        arc = GlueAddPartitionsArc("add", reads=RAW, writes=Dataset("out", "1", "glue:///database/table"))
+        assert found(landing(Dataset("raw", "1", "s3://lake/raw/")), arc, placement=AWS) == []
+
     def test_a_path_too_long_for_its_keys(self) -> None:
         assert only(found(landing(Dataset("raw", "1", "a/" * 300))), "path-too-long").severity == "error"
         assert only(found(landing(Dataset("raw", "1", "a" * 256))), "path-too-long").severity == "error"
@@ -180,6 +190,10 @@ class TestPaths:
 
 
 class TestJoins:
+    def test_an_arc_that_writes_nothing(self) -> None:
+        problem = only(found(landing(), CopyArc("copy", reads=RAW, writes={})), "no-sink")
+        assert (problem.severity, problem.where) == ("error", "arcs[0].sinks")
+
     def test_units_that_cannot_join(self) -> None:
         join = CopyArc("join", reads={"a": A, "b": B}, writes=OUT)
         problem = only(found(landing(A, "5m", "one"), landing(B, "1h", "two"), join), "units")
@@ -298,6 +312,14 @@ class TestReferences:
 
 
 class TestProvider:
+    def test_one_that_nobody_knows_may_be_a_slip(self) -> None:
+        problem = only(found(placement=Placement("awss", account="1", region="r")), "provider")
+        assert (problem.severity, problem.where) == ("warning", "placement.provider")
+        assert problem.fix.startswith("did you mean 'aws'?")
+
+    def test_one_that_says_what_it_can_do_is_known(self) -> None:
+        assert verify(made(placement=Placement("acme", account="1", region="r")), Capabilities("acme")) == []
+
     def test_a_kind_it_cannot_do(self) -> None:
         listener = S3PutListenerBoundary("landing", into=RAW, every="Twelfths")
         problem = only(verify(made(listener), LOCAL_CAN), "capability")

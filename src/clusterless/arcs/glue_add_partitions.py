@@ -5,15 +5,18 @@ The sink's path names the table: ``glue://[catalog]/database/table``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from clusterless.model.base import Model, declaring, given
+from clusterless.model.base import Model, declaring, given, refused
 from clusterless.model.components import Arc, Running
 from clusterless.model.dataset import Dataset, Source
 from clusterless.model.runtime_props import ArcProps
+
+TABLE = re.compile(r"glue://[^/]*/[^/]+/[^/]+/?")
 
 
 class GlueProps(Model):
@@ -49,6 +52,14 @@ class GlueAddPartitionsArc(Arc):
         exclude: bool | None = None,
     ) -> None:
         super().__init__(name, reads=reads, writes=writes, **given(workload=workload, exclude=exclude))
+
+    @model_validator(mode="after")
+    def _sinks_are_tables(self) -> GlueAddPartitionsArc:
+        for role, sink in self.sinks.items():
+            if not TABLE.fullmatch(sink.path or ""):
+                what = f"sink '{role}' lies at {sink.path!r}, which names no table"
+                raise refused(what, "write glue://[catalog]/database/table")
+        return self
 
     def running(self) -> Running:
         return Running(timeout=self.workload.runtime_props.timeout_min * 60.0)

@@ -10,23 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from clusterless.model.base import InTemplate, Model, declaring, given, refused
+from clusterless.model.base import InTemplate, Model, declaring, given, named_unit
 from clusterless.model.components import Boundary, Intake
 from clusterless.model.dataset import Dataset
 from clusterless.model.filters import PathFilter
-from clusterless.model.problems import nearest
 from clusterless.model.runtime_props import ListenerProps
-
-UNITS = ("Fourths", "Sixths", "Twelfths")
 
 
 def _unit(value: str) -> str:
-    if value.lower() not in map(str.lower, UNITS):
-        raise refused(
-            f"found {value!r}, expected 'Fourths', 'Sixths' or 'Twelfths'",
-            f"{nearest(value, UNITS)} core:putBoundary takes any unit",
-        )
-    return value
+    return named_unit(value, otherwise="core:putBoundary takes any unit")
 
 
 class Infrequent(Model):

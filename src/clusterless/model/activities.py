@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clusterless.model.base import Text
+from clusterless.model.base import NamedUnit, Text
 from clusterless.model.components import Activity
 from clusterless.model.runtime_props import ListenerProps
 
@@ -15,7 +15,7 @@ class CloudWatchExport(Activity):
     """Exports a log group's last interval to a bucket, once an interval."""
 
     type: Literal["aws:core:cloudWatchExport"] = "aws:core:cloudWatchExport"
-    interval: Literal["Fourths", "Sixths", "Twelfths"]
+    interval: NamedUnit
     log_group_name: Text
     log_stream_prefix: str | None = None
     bucket_ref: str | None = None

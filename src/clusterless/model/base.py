@@ -24,11 +24,12 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from clusterless.model.problems import ProjectErrors, from_validation, shown
+from clusterless.model.problems import ProjectErrors, from_validation, nearest, shown
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import parse_lot, parse_unit
 
 F = TypeVar("F", bound=Callable[..., None])
+UNITS = ("Fourths", "Sixths", "Twelfths")
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 
 
@@ -140,11 +141,22 @@ def _duration(value: object) -> object:
     return value
 
 
+def named_unit(value: str, *, otherwise: str = "") -> str:
+    """One of the predecessor's units, whatever its case; ``otherwise`` is what to do where no other will do."""
+    if value.lower() not in map(str.lower, UNITS):
+        hint = nearest(value, UNITS)
+        what = f"found {value!r}, expected 'Fourths', 'Sixths' or 'Twelfths'"
+        raise refused(what, " ".join(it for it in (hint if hint.startswith("did") else "", otherwise) if it))
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
 """Name of a project, dataset, component or role; a version."""
 Text = Annotated[str, StringConstraints(min_length=1)]
 LotUnit = Annotated[str, AfterValidator(_checked(parse_unit))]
 """Length of a lot's interval: ``5m``, ``1h``, ``1d``, ``PT5M``, ``Twelfths``."""
+NamedUnit = Annotated[str, AfterValidator(named_unit)]
+"""The three units the predecessor has: ``Fourths``, ``Sixths``, ``Twelfths``, of any case."""
 LotId = Annotated[str, AfterValidator(_checked(parse_lot))]
 Start = Annotated[str, AfterValidator(cast("Callable[[str], str]", _checked(_start)))]
 """Where a component's responsibility begins: a lot id, or a date or time (UTC)."""

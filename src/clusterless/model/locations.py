@@ -22,6 +22,8 @@ def location(path: str, provider: str) -> str:
             f"the path {path!r} holds {unsafe[0]!r}", fix="paths hold no control characters, braces or backslashes"
         )
     match = _SCHEME.fullmatch(path)
+    if not match and (written := _SCHEME.fullmatch(path.lower())):
+        raise InvalidInput(f"the path {path!r} has a scheme in capitals", fix=f"write {written[1]}://")
     if provider == "local":
         return _local(path, match)
     if not match:
@@ -30,6 +32,8 @@ def location(path: str, provider: str) -> str:
             fix=f"give the full URI: {SCHEMES.get(provider, 'scheme://bucket/')}{path.lstrip('/')}",
         )
     host, _, key = match[2].partition("/")
+    if not host and is_data(path):
+        raise InvalidInput(f"the path {path!r} names no bucket", fix=f"{match[1]}://bucket/{key}")
     return f"{match[1]}://{host}/{_folders(key, path)}"
 
 

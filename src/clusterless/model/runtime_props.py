@@ -15,6 +15,7 @@ from clusterless.model.base import Model
 Architecture = Literal["ARM_64", "X86_64"]
 LambdaMemory = Annotated[int, Field(alias="memorySizeMB", ge=128, le=10_240)]
 Count = Annotated[int, Field(ge=0)]
+Minutes = Annotated[int, Field(ge=1)]
 
 
 class ArcProps(Model):
@@ -22,7 +23,7 @@ class ArcProps(Model):
 
     memory: LambdaMemory = 512
     retry_attempts: Count = 3
-    timeout_min: Count = 15
+    timeout_min: Minutes = 15
     architecture: Architecture = "ARM_64"
 
 
@@ -31,7 +32,7 @@ class ListenerProps(Model):
 
     memory: LambdaMemory = 1024
     retry_attempts: Count = 3
-    timeout_min: Count = 15
+    timeout_min: Minutes = 15
     architecture: Architecture = "ARM_64"
 
 
@@ -40,5 +41,5 @@ class BatchProps(Model):
 
     memory: Annotated[int, Field(alias="memorySizeMB", ge=128)] = 1024
     retry_attempts: Count = 0
-    timeout_min: Count = 60
+    timeout_min: Minutes = 60
     architecture: Architecture = "X86_64"

@@ -13,6 +13,9 @@ from clusterless.runtime.spec import PolicySpec
 def check(whole: Graph) -> Iterator[Problem]:
     for index, arc in enumerate(whole.pipeline.arcs):
         where, policy = f"arcs[{index}]", whole.running[arc.name].policy
+        if not arc.sinks:
+            what = f"arc '{arc.name}' writes nothing, so no lot could say that it ran"
+            yield Problem("error", f"{where}.sinks", what, "give it a dataset to write; a lot of it may be empty", "no-sink")
         if not arc.subscribed:
             what = f"arc '{arc.name}' subscribes to nothing, so nothing ever starts it"
             yield Problem(

@@ -9,10 +9,13 @@ from clusterless.model.components import Arc, Component
 from clusterless.model.pipeline import SORTS, Pipeline
 from clusterless.model.problems import Problem, nearest
 
+PROVIDERS = ("local", "aws", "gcp", "azure")
+
 
 def check(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Problem]:
     yield from _quota(pipeline, capabilities)
     if capabilities is None:
+        yield from _known(pipeline.placement.provider)
         return
     if capabilities.provider != pipeline.placement.provider:
         what = f"the placement is of '{pipeline.placement.provider}', the provider is '{capabilities.provider}'"
@@ -22,6 +25,13 @@ def check(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Pro
         for index, component in enumerate(getattr(pipeline, sort)):
             if not component.exclude:
                 yield from _kind(component, f"{sort}[{index}]", capabilities)
+
+
+def _known(provider: str) -> Iterator[Problem]:
+    if provider not in PROVIDERS:
+        what = f"no provider '{provider}' is known here"
+        fix = nearest(provider, PROVIDERS)
+        yield Problem("warning", "placement.provider", what, f"{fix}; others come with a package", "provider")
 
 
 def _kind(component: Component, where: str, able: Capabilities) -> Iterator[Problem]:
