@@ -25,9 +25,11 @@ from clusterless.runtime.spec import (
     project_from_json,
     to_json,
 )
+from clusterless.runtime.workloads.contract import arc_props, arguments
 from tests.model.pipelines import OUT, RAW, copy, dataset, landing, made, tokenise
 
-PROJECTS = sorted((Path(__file__).parents[1] / "vectors" / "projects").glob("*.json"))
+VECTORS = Path(__file__).parents[1] / "vectors"
+PROJECTS = sorted((VECTORS / "projects").glob("*.json"))
 ME = ("logs", "20150501-00")
 
 
@@ -227,6 +229,17 @@ def test_the_predecessors_kinds_mean_what_they_did() -> None:
     assert (convert.timeout, convert.lease) == (3600.0, 3660.0)
     assert partitions.workload["kind"] == "glueAddPartitions"
     assert partitions.sinks["main"].path == "glue:///dev-logs-aws-logs/dev-logs-20230817-aws-logs/"
+
+
+def test_the_predecessors_container_is_told_what_it_was() -> None:
+    told = json.loads((VECTORS / "runtime" / "local.json").read_text(encoding="utf-8"))["0"]["expect"]
+    spec = compile_pipeline(Pipeline.from_json(next(file for file in PROJECTS if file.stem == "python-batch")))
+    arc = spec.arcs[0]
+    props = arc_props(arc, arc.sinks, f"s3://{spec.extra['stores']['manifest']}/")
+    assert props == told["environment"]["CLS_ARC_PROPS_JSON"]
+    lot = "20230518PT5M006"
+    event = {"arcNotifyEvent": {"lot": lot, "manifest": props["sourceManifestPaths"]["main"].replace("{lot}", lot)}}
+    assert " ".join(arguments(arc.workload["command"], event, {})) == told["command"]
 
 
 def test_infrequent_arrivals_make_a_lot_at_once() -> None:

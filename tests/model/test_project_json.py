@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from clusterless import Dataset, Pipeline
 from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, FunctionArc, PathFilter, latest, window
 from clusterless.boundaries import PutBoundary, ScheduleBoundary
 from clusterless.model.jsontext import parse, without_comments
+from clusterless.model.kinds import kinds
 from clusterless.model.problems import ProjectErrors
+from clusterless.model.schema import template
 from clusterless.runtime.errors import InvalidInput
 from tests.model.pipelines import OUT, RAW, made, tokenise
 
@@ -41,6 +44,29 @@ EVERYTHING = made(
 def test_a_file_of_the_predecessor_is_written_back_as_it_was(file: Path) -> None:
     text = file.read_text()
     assert json.loads(Pipeline.from_json(text).to_json()) == json.loads(text)
+
+
+@pytest.mark.parametrize("comment", ["// one\n", '# it is "two" /*\n', "/* three { */", "/* of\n// several\n# lines */", "/**/"])
+@pytest.mark.parametrize("file", PROJECTS, ids=lambda file: file.stem)
+def test_comments_may_stand_wherever_space_may(file: Path, comment: str) -> None:
+    text = file.read_text()
+    tokens = re.findall(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', text)
+    assert json.loads("".join(tokens)) == json.loads(text)
+    assert parse(comment + comment.join(tokens) + comment) == json.loads(text)
+
+
+def test_every_field_of_the_predecessors_kinds_is_in_one_of_its_projects() -> None:
+    """So that each has been read and written back."""
+
+    def names(data: Any) -> set[str]:
+        below = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+        return {*(data if isinstance(data, dict) else ()), *(name for element in below for name in names(element))}
+
+    used = {kind: set[str]() for kind in kinds() if kind.startswith("aws:")}
+    for file in PROJECTS:
+        for component in Pipeline.from_json(file).components:
+            used[component.type] |= names(component.data())
+    assert {kind: names(template(kind)) - found for kind, found in used.items() if names(template(kind)) - found} == {}
 
 
 @pytest.mark.parametrize(
@@ -118,6 +144,22 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     file = tmp_path / "project.json"
     file.write_bytes(b"\xef\xbb\xbf" + made().to_json().encode())
     assert Pipeline.from_json(str(file)) == made()
+
+
+def test_a_field_out_of_range_is_told_by_the_files_own_name() -> None:
+    arc = {"type": "aws:core:s3CopyArc", "name": "c", "workload": {"runtimeProps": {"timeoutMin": 0}}}
+    with pytest.raises(ProjectErrors, match=r"arcs\[0\]\.workload\.runtimeProps\.timeoutMin: found 0"):
+        Pipeline.from_json(json.dumps({**made().data(), "arcs": [arc]}))
+
+
+def test_units_are_read_in_any_case_and_stay_as_they_were_written() -> None:
+    kind = "aws:core:cloudWatchExport"
+    activity = {"type": kind, "name": "e", "interval": "tWELFTHS", "logGroupName": "g", "pathURI": "s3://b/e/"}
+    data = {**made().data(), "activities": [activity]}
+    assert Pipeline.from_json(json.dumps(data)).data()["activities"] == [activity]
+    activity["interval"] = "Hours"
+    with pytest.raises(ProjectErrors, match=r"activities\[0\]\.interval: found 'Hours', expected 'Fourths', "):
+        Pipeline.from_json(json.dumps(data))
 
 
 def test_the_predecessors_container_arc_in_python_reads_as_in_json() -> None:

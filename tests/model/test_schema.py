@@ -20,7 +20,10 @@ SCHEMA = project_schema()
 @pytest.mark.parametrize("vector", TEMPLATES, ids=lambda it: it["input"]["type"])
 @pytest.mark.parametrize("mode", ["all", "required"])
 def test_templates_are_the_predecessors(vector: dict[str, Any], mode: str) -> None:
-    assert template(vector["input"]["type"], required=mode == "required") == vector["expect"][mode]
+    made = template(vector["input"]["type"], required=mode == "required")
+    assert made == vector["expect"][mode]
+    if vector["input"]["type"] in MODELS:
+        assert list(made) == list(vector["expect"][mode])
 
 
 @pytest.mark.parametrize("name", [*OURS, *MODELS])

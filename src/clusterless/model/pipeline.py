@@ -28,9 +28,9 @@ class Pipeline(Model):
     resources: tuple[Resource, ...] = ()
     activities: tuple[Activity, ...] = ()
     boundaries: tuple[Boundary, ...] = ()
-    arcs: tuple[Arc, ...] = ()
     barriers: tuple[()] = ()
     """Always empty: an arc that reads several datasets joins them."""
+    arcs: tuple[Arc, ...] = ()
 
     @declaring
     def __init__(
