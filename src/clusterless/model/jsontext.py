@@ -20,7 +20,7 @@ def parse(text: str, file: str = "") -> Any:
     try:
         return json.loads(without_comments(text, file), object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise InvalidInput(f"not JSON: {error.msg}", where=_place(file, error.lineno, error.colno)) from None
+        raise _not_json(error, file) from None
     except _NotStrict as error:
         raise InvalidInput(f"not JSON: {error}", where=file) from None
     except RecursionError:
@@ -40,6 +40,15 @@ def without_comments(text: str, file: str = "") -> str:
         return _INK.sub(" ", token)
 
     return _TOKEN.sub(blank, text)
+
+
+def _not_json(error: json.JSONDecodeError, file: str) -> InvalidInput:
+    """A comma with nothing after it is the likeliest slip, and Python's reader names it only from 3.13 on, so we do."""
+    before = error.doc[: error.pos + 1].rstrip() if "comma" in error.msg else error.doc[: error.pos].rstrip()
+    if before.endswith(",") and error.doc[len(before) :].lstrip()[:1] in ("]", "}"):
+        at = json.JSONDecodeError("", error.doc, len(before) - 1)
+        return InvalidInput("not JSON: nothing follows this comma", where=_place(file, at.lineno, at.colno), fix="remove it")
+    return InvalidInput(f"not JSON: {error.msg}", where=_place(file, error.lineno, error.colno))
 
 
 def _place(file: str, line: int, column: int) -> str:

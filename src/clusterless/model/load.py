@@ -7,20 +7,25 @@ without a traceback.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from os import PathLike, fspath
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 
 from clusterless.model.pipeline import Pipeline
-from clusterless.model.problems import ProjectErrors, at
+from clusterless.model.problems import ProjectErrors, at, nearest
 from clusterless.model.reading import parse_project, read_text
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 MARK = "__clusterless_pipeline__"
+UNEXPECTED = re.compile(r"(\w+\.)*?(?P<called>\w+)(\.__init__)?\(\) got an unexpected keyword argument '(?P<keyword>\w+)'")
 FIX = "assign it to the name 'pipeline': pipeline = Pipeline(...)"
 
 
@@ -83,7 +88,7 @@ def _run(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(path.stem) if before is None else sys.modules.update({path.stem: before})
-        raise _told(error, file, path) from error
+        raise _told(error, file, path, vars(module)) from error
     return module
 
 
@@ -96,21 +101,34 @@ def _check_name(file: Path, path: Path) -> None:
         )
 
 
-def _told(error: BaseException, file: Path, path: Path) -> InvalidInput:
+def _told(error: BaseException, file: Path, path: Path, names: Mapping[str, object]) -> InvalidInput:
     """A mistake in a user's file in one line: the user's own line, not ours."""
     line = _line(error, path)
     where = f"{file}:{line}" if line else str(file)
     if isinstance(error, ProjectErrors):
         return ProjectErrors(at(where, error.problems))
     if isinstance(error, ClusterlessError):
-        return InvalidInput(str(error), where=where)
+        return InvalidInput(error.what, where=": ".join(filter(None, (where, error.where))), fix=error.fix)
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return InvalidInput(f"not Python: {error.msg}", where=where)
     if isinstance(error, SystemExit):
         return InvalidInput(
             f"ends the program with exit code {error.code}", where=where, fix="a pipeline is importable without side effects"
         )
-    return InvalidInput(f"raises {type(error).__name__}: {error}", where=where)
+    said = str(error).partition(". Did you mean")[0]  # newer Pythons add a hint of their own to some
+    return InvalidInput(f"raises {type(error).__name__}: {said}", where=where, fix=_meant(said, names))
+
+
+def _meant(said: str, names: Mapping[str, object]) -> str:
+    """The keyword that was probably meant where a callable of this file was given one it does not have."""
+    match = UNEXPECTED.fullmatch(said)
+    called = names.get(match["called"]) if match else None
+    if match is None or not callable(called):
+        return ""
+    init: Callable[..., object] = vars(called).get("__init__", called) if isinstance(called, type) else called
+    with suppress(ValueError):  # a built-in that does not tell its signature
+        return nearest(match["keyword"], signature(init).parameters.keys() - {"self"})
+    return ""
 
 
 def _line(error: BaseException, path: Path) -> int | None:

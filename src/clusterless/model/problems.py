@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 Loc = tuple[int | str, ...]
+EXPECTED = {
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "dict_type": "an object",
+    "mapping_type": "an object",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+}
+"""What Pydantic calls by the names of Python's types, by the kind of error."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: Loc 
 
 def _problem(details: ErrorDetails, model: type[BaseModel], prefix: Loc, names: bool) -> Problem:
     loc = tuple(part for part in details["loc"] if not _is_tag(part))
-    what, fix = _words(details, lambda: _fields(model, details["loc"][:-1], names))
+    what, fix = _words(details, names, lambda: _fields(model, details["loc"][:-1], names))
     if details["type"] == "missing":
         loc = loc[:-1]
     return Problem("error", json_path((*prefix, *loc)), what, fix)
@@ -99,7 +111,7 @@ def _is_tag(part: int | str) -> bool:
     return isinstance(part, str) and (part.startswith("tag:") or part == "[key]")
 
 
-def _words(details: ErrorDetails, fields: Callable[[], list[str]]) -> tuple[str, str]:
+def _words(details: ErrorDetails, names: bool, fields: Callable[[], list[str]]) -> tuple[str, str]:
     """What is wrong and what to do, in words of ours."""
     found, context = shown(details["input"]), details.get("ctx", {})
     last = str(details["loc"][-1]) if details["loc"] else ""
@@ -117,8 +129,10 @@ def _words(details: ErrorDetails, fields: Callable[[], list[str]]) -> tuple[str,
             what, fix = f"found {found}, which is too short", f"give at least {context['min_length']}"
         case "is_instance_of":
             what = f"found {found}, expected {context['class']}"
-        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            what = f"found {found}, expected an object"
+        case "model_type" | "model_attributes_type" if names:
+            what = f"found {found}, expected a {context['class_name']}"
+        case other if other in EXPECTED:
+            what = f"found {found}, expected {EXPECTED[other]}"
     return what, fix
 
 
