@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,15 @@ def with_defaults(lot: object, out: object, more: int = 1) -> None: ...
 def anything(*args: object) -> None: ...
 def one(lot: object) -> None: ...
 def keyword(lot: object, out: object, *, needed: int) -> None: ...
+async def coroutine(lot: object, out: object) -> None: ...
+
+
+def generator(lot: object, out: object) -> Iterator[int]:
+    yield 1
+
+
+async def both(lot: object, out: object) -> AsyncIterator[int]:
+    yield 1
 
 
 class Handlers:
@@ -67,6 +76,9 @@ def test_what_is_no_path(path: str) -> None:
         (lambda lot, out: None, "a lambda has no name"),
         (nested(), "'inner' is defined inside a function"),
         (partial(plain), "has no name another process could import"),
+        (coroutine, "'coroutine' is async, and nothing awaits it"),
+        (both, "'both' is async, and nothing awaits it"),
+        (generator, "'generator' yields, and nobody iterates it"),
         (Handlers(), "has no name another process could import"),
         (Handlers().method, "is a bound method"),
         (Handlers, "is a class"),

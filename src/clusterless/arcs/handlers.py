@@ -27,6 +27,7 @@ def handler_name(handler: Callable[..., Any] | str) -> str:
         return handler
     _check_findable(handler)
     _check_arguments(handler)
+    _check_runs(handler)
     return f"{_module(handler)}:{handler.__qualname__}"
 
 
@@ -51,6 +52,14 @@ def _check_arguments(handler: Callable[..., Any]) -> None:
         raise InvalidInput(f"{handler.__qualname__!r} cannot be called with a lot and a sink: {error}", fix=FIX) from None
     except ValueError:
         return  # a built-in that does not tell its signature
+
+
+def _check_runs(handler: Callable[..., Any]) -> None:
+    """Calling these runs nothing of their bodies: every lot would fail, and only when it is there."""
+    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
+        raise InvalidInput(f"{handler.__qualname__!r} is async, and nothing awaits it", fix=FIX)
+    if inspect.isgeneratorfunction(handler):
+        raise InvalidInput(f"{handler.__qualname__!r} yields, and nobody iterates it", fix=FIX)
 
 
 def _module(handler: Callable[..., Any]) -> str:
