@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,19 @@ def test_the_schema_speaks_json_names() -> None:
     boundary = SCHEMA["$defs"]["PutBoundary"]["properties"]
     assert {"lotUnit", "eventArrival", "keyPattern"} < boundary.keys()
     assert boundary["lotUnit"]["description"].startswith("Length of a lot's interval")
+
+
+def test_what_is_written_has_a_path() -> None:
+    written = [SCHEMA["$defs"]["PutBoundary"]["properties"]["dataset"]]
+    written += SCHEMA["$defs"]["CopyArc"]["properties"]["sinks"]["patternProperties"].values()
+    assert [it["required"] for it in written] == [["pathURI"]] * 2
+
+
+@pytest.mark.parametrize(("kind", "field"), [("S3PutListenerBoundary", "lotUnit"), ("CloudWatchExport", "interval")])
+def test_the_predecessors_units_are_known_in_any_case(kind: str, field: str) -> None:
+    pattern = SCHEMA["$defs"][kind]["properties"][field]["pattern"]
+    assert all(re.search(pattern, unit) for unit in ("Fourths", "sixths", "TWELFTHS"))
+    assert not any(re.search(pattern, unit) for unit in ("Twelfth", "Hours", "5m", "xSixths"))
 
 
 @pytest.mark.parametrize("file", sorted((VECTORS / "projects").glob("*.json")), ids=lambda file: file.stem)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from clusterless.model.base import InTemplate, Model, declaring, given, named_unit
+from clusterless.model.base import InTemplate, Model, NamedUnitSchema, declaring, given, named_unit
 from clusterless.model.components import Boundary, Intake
 from clusterless.model.dataset import Dataset
 from clusterless.model.filters import PathFilter
@@ -41,7 +41,7 @@ class S3PutListenerBoundary(Boundary):
     """Lots of the objects that are put below a path of a bucket."""
 
     type: Literal["aws:core:s3PutListenerBoundary"] = "aws:core:s3PutListenerBoundary"
-    lot_unit: Annotated[str, AfterValidator(_unit)]
+    lot_unit: Annotated[str, AfterValidator(_unit), NamedUnitSchema]
     event_arrival: Annotated[Literal["infrequent", "frequent"], InTemplate()] = "infrequent"
     runtime_props: ListenerProps = Field(default_factory=ListenerProps)
     infrequent: Infrequent = Field(default_factory=Infrequent)

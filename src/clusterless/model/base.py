@@ -155,7 +155,9 @@ Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "
 Text = Annotated[str, StringConstraints(min_length=1)]
 LotUnit = Annotated[str, AfterValidator(_checked(parse_unit))]
 """Length of a lot's interval: ``5m``, ``1h``, ``1d``, ``PT5M``, ``Twelfths``."""
-NamedUnit = Annotated[str, AfterValidator(named_unit)]
+IN_ANY_CASE = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in unit) for unit in UNITS)
+NamedUnitSchema = WithJsonSchema({"type": "string", "pattern": f"^(?:{IN_ANY_CASE})$"})
+NamedUnit = Annotated[str, AfterValidator(named_unit), NamedUnitSchema]
 """The three units the predecessor has: ``Fourths``, ``Sixths``, ``Twelfths``, of any case."""
 LotId = Annotated[str, AfterValidator(_checked(parse_lot))]
 Start = Annotated[str, AfterValidator(cast("Callable[[str], str]", _checked(_start)))]

@@ -63,7 +63,7 @@ def _located(dataset: Dataset) -> Dataset:
     return dataset
 
 
-Located = Annotated[Dataset, AfterValidator(_located)]
+Located = Annotated[Dataset, AfterValidator(_located), Field(json_schema_extra={"required": ["pathURI"]})]
 """A dataset where it is written: its path is known."""
 
 MAIN = "main"
