@@ -13,6 +13,10 @@ from clusterless.testing.simulation.explore import again
 from clusterless.testing.simulation.mutants import HARMLESS, MUTANTS, Mutant, hunt, in_force
 from clusterless.testing.simulation.report import SEEDS, Piece, Tally, exhaustive, mutants, summary, trace
 
+SELDOM = 15.0
+"""Seconds between two lines of progress where there is no terminal."""
+_said = [float("-inf")]
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for; 1 if an invariant failed, or if a mutant lived that should not."""
@@ -81,9 +85,14 @@ def _named(name: str) -> Mutant:
 
 
 def _say(text: str) -> None:
+    """Progress: one line that changes on a terminal, a line now and then elsewhere."""
+    now = time.monotonic()
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()
+    elif text and now - _said[0] >= SELDOM:
+        _said[0] = now
+        sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Process:
     subject: tuple[str, str] = ("", "")
     """Component and lot that it was started for."""
     offset: float = 0.0
+    delivery: str = ""
     on_stall: Callable[[], None] = lambda: None
     """What the platform does meanwhile: it takes a process that does not answer for dead."""
     green: greenlet | None = field(default=None, repr=False)

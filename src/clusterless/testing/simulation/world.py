@@ -7,6 +7,7 @@ fails or crashes is made again under the same delivery id, and after some tries 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -68,6 +69,7 @@ class World:
         self.holding: list[Callable[[], None]] | None = None
         """Announcements that are held back, if they are."""
         self._ids = count(1)
+        self._live: Counter[str] = Counter()
         self._warm: dict[str, Intake | ArcRunner] = {}
 
     # -- what happens outside --------------------------------------------------------------------------------------------------
@@ -148,10 +150,11 @@ class World:
     def _execute(self, id: str, subject: tuple[str, str], body: Callable[[], object], tries: int) -> None:
         """One call of a function. Fails or crashes: again, under the same id."""
         again = self._once(lambda: self._again(id, subject, body, tries))
-        process = Process(f"{subject[0].partition('=')[2] or 'ops'}:{id}#{tries}", subject, self._offset())
+        process = Process(f"{subject[0].partition('=')[2] or 'ops'}:{id}#{tries}", subject, self._offset(), id)
         process.on_stall = lambda: self.scheduler.at(self.scheduler.now + STALL / 2, again)
 
         def live() -> None:
+            self._live[id] += 1
             try:
                 body()
             except Crash:
@@ -166,6 +169,8 @@ class World:
             else:
                 process.on_stall = lambda: None
                 self.scheduler.note("ended")
+            finally:
+                self._live[id] -= 1
 
         self.scheduler.start(process, live)
 
@@ -219,8 +224,12 @@ class World:
     def _new_runner(self, name: str) -> ArcRunner:
         spec = self.arcs[name]
         return ArcRunner(
-            spec, self.site, self._work, self.clock, self.alarms[name], self._settle, token=self._token, inline=GRAIN
+            spec, self.site, self._work, self.clock, self.alarms[name], self._settle, self._dead, token=self._token, inline=GRAIN
         )
+
+    def _dead(self, delivery: str) -> bool:
+        """Where processes stay warm they are on one machine, which knows the dead."""
+        return not self.pipeline.cold and not self._live[delivery.partition(">")[0]]
 
     def _token(self) -> str:
         return f"{self.scheduler.current.name}~{next(self._ids)}"
@@ -231,7 +240,7 @@ class World:
             return None
         if producer.kind == "boundary":
             return self._new_intake(producer.name).settle(lot)
-        id = f"{self.scheduler.current.name.partition('#')[0]}>{producer.name}"
+        id = f"{self.scheduler.current.delivery}>{producer.name}"
         return self._new_runner(producer.name).settle(lot, Delivery(id, "settle"))
 
     # -- events ------------------------------------------------------------------------------------------------------------------
