@@ -177,6 +177,16 @@ class TestArriving:
             put(tmp_path, f"a/b/c/{lot(0)}.log", "0")
             wait_for(complete(tmp_path, count=1), 10)
 
+    def test_without_a_watch_looking_now_and_then_has_to_do(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(28, "inotify watch limit reached")
+
+        monkeypatch.setattr("watchdog.observers.api.BaseObserver.start", fail)
+        with staying(runner(tmp_path, pipeline("joined", grace=0.0))):
+            time.sleep(0.3)
+            arrive(tmp_path, 0)
+            wait_for(complete(tmp_path, count=1), 10)
+
     def test_a_file_that_is_written_in_place_is_taken_once_it_has_rested(self, tmp_path: Path) -> None:
         spec = project(landing(lot_from="key", key_pattern=KEYED, quiet=1.0, grace=0.1), arc("sum", RAW))
         target = tmp_path / "inbox" / f"{lot(0)}.log"

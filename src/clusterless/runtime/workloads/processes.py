@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -87,6 +88,7 @@ class Group:
         self._timer = Timer(min(limit, TIMEOUT_MAX), self._expire)
         self._timer.daemon = True
         self._timer.start()
+        atexit.register(self.kill)  # a thread that waits for it may be left behind when the process ends
 
     def __enter__(self) -> Group:
         return self
@@ -102,6 +104,7 @@ class Group:
             self.kill()
             self._over = True  # from here on its number may be another process'
             self._timer.cancel()
+            atexit.unregister(self.kill)
             self.out.join()
             self.err.join()
         return code
