@@ -41,6 +41,10 @@ def test_a_published_lot_tells_of_its_arrivals_and_its_closing() -> None:
     assert [event.what.split(" ")[0] for event in found.events] == ["opened", "inbox/a.csv", "sealed:", "committed", "published"]
     assert [event.at for event in found.events] == ["2023-01-01T01:40:00Z"] * 2 + ["2023-01-01T01:41:00Z"] * 3
     assert all(event.key for event in found.events)
+    assert [event.what for event in found.events[3:]] == [
+        "committed as complete with 1 arrival",
+        "published as complete: 1 object",
+    ]
 
 
 def test_many_arrivals_are_counted_not_told_one_by_one() -> None:
@@ -194,7 +198,10 @@ def test_a_join_says_what_it_waits_for_and_from_when_it_need_not() -> None:
     lake.clock.time = at(2)
     found = story(lake, "summary/1")
     assert found.state == "waiting"
-    assert found.waits == (f"clean/1 {lot(1)}, as right", "or 2023-01-01T00:11:00Z, from when absent lots are settled as empty")
+    assert found.waits == (
+        f"clean/1 {lot(1)}, as right",
+        "2023-01-01T00:11:00Z at the latest, from when absent lots are settled as empty",
+    )
     assert [(source.dataset, source.state) for source in found.sources] == [("raw/1", "complete"), ("clean/1", "ready")]
 
 
@@ -235,6 +242,8 @@ def test_a_replay_is_the_generation_that_counts() -> None:
     found = story(lake, "clean/1")
     assert (found.state, found.generation, found.summary) == ("empty", 2, "is published: it is empty by generation 2")
     assert "attempt 1 of generation 2 began" in told(found)
+    assert "committed generation 2 as complete by attempt 1: main complete with 1 object" in told(found)
+    assert "published generation 2 as empty: 0 objects" in told(found)
 
 
 # -- what cannot be told ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from clusterless.operations.ranges import Span
 from clusterless.operations.scan import dataset_lots
-from clusterless.operations.story import Draft, Story, moment
+from clusterless.operations.story import Draft, Story, counted, moment, nth_generation
 from clusterless.runtime.layout import ArcKeys, ProtocolKey, manifest_lot, parse_manifest_key, parse_protocol_key
 from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.policy import Member, Run, due, members, run_named
@@ -60,7 +60,7 @@ def _tell_attempts(draft: Draft, spec: ArcSpec, run: Run) -> Attempts:
             by[key.generation].append((key, entry))
     attempts = Attempts()
     for generation, found in sorted(by.items()):
-        attempts = _tell_generation(draft, f" of generation {generation}" if generation > 1 else "", found)
+        attempts = _tell_generation(draft, nth_generation(generation), found)
     return attempts
 
 
@@ -87,9 +87,13 @@ def _tell_claim(draft: Draft, nth: str, key: ProtocolKey, entry: Entry) -> Claim
     claim = draft.read(entry.key, Claim.decode)
     if claim is not None:
         read = _generations(claim.sources)
-        what = f"attempt {key.attempt}{nth} began ({claim.cause}, delivery {claim.delivery}, lease until "
+        what = f"attempt {key.attempt}{_of(nth)} began ({claim.cause}, delivery {claim.delivery}, lease until "
         draft.tell(claim.started, f"{what}{moment(claim.started + claim.lease)}){read}", entry.key)
     return claim
+
+
+def _of(nth: str) -> str:
+    return f" of{nth}" if nth else ""
 
 
 def _generations(sources: Generations) -> str:
@@ -100,17 +104,17 @@ def _generations(sources: Generations) -> str:
 def _tell_failed(draft: Draft, nth: str, key: ProtocolKey, entry: Entry) -> Failed | None:
     failed = draft.read(entry.key, Failed.decode)
     if failed is not None:
-        left = "".join(f"; it left {count} objects for {role}" for role, count in failed.left.items())
-        draft.tell(entry.modified, f"attempt {key.attempt}{nth} failed with {failed.error}: {failed.cause}{left}", entry.key)
+        left = "".join(f"; it left {counted(count, 'object')} for {role}" for role, count in failed.left.items())
+        draft.tell(entry.modified, f"attempt {key.attempt}{_of(nth)} failed with {failed.error}: {failed.cause}{left}", entry.key)
     return failed
 
 
 def _tell_commit(draft: Draft, nth: str, entry: Entry) -> Commit | None:
     commit = draft.read(entry.key, Commit.decode)
     if commit is not None:
-        sinks = ", ".join(f"{role} {sink.state} with {sink.uris:,} objects" for role, sink in commit.sinks.items())
+        sinks = ", ".join(f"{role} {sink.state} with {counted(sink.uris, 'object')}" for role, sink in commit.sinks.items())
         number = sum(map(len, commit.settled.values()))
-        settled = f"; {number} absent lots were settled as empty for it" if number else ""
+        settled = f"; for it, what was absent was settled as empty ({counted(number, 'lot')})" if number else ""
         draft.tell(entry.modified, f"committed{nth} as {commit.outcome} by attempt {commit.attempt}: {sinks}{settled}", entry.key)
     return commit
 
@@ -187,7 +191,7 @@ def _unpublished(
         waits[SHOWN:] = [f"{len(absent) - SHOWN} more lots"]
     at = due(spec, run)
     if len(spec.sources) > 1 or spec.policy.kind == "window":
-        waits.append(f"or {moment(at)}, from when absent lots are settled as empty")
+        waits.append(f"{moment(at)} at the latest, from when absent lots are settled as empty")
     commands = (archive.run,) if archive.now >= at else ()
     return draft.done("waiting", "waits for what it reads", waits=tuple(waits), commands=commands, sources=sources)
 

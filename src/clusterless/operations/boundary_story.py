@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from clusterless.operations.story import Draft, Story, moment
+from clusterless.operations.story import Draft, Story, counted, moment, nth_generation
 from clusterless.runtime.layout import BoundaryKeys, ProtocolKey, parse_protocol_key
 from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.records import Arrival, BoundaryCommit, Late
@@ -24,7 +24,7 @@ def boundary_story(draft: Draft, spec: BoundarySpec) -> Story:
     for key, entry in listed:
         generations[key.generation].append((key, entry))
     for generation, found in sorted(generations.items()):
-        _tell(draft, f" of generation {generation}" if generation > 1 else "", found)
+        _tell(draft, nth_generation(generation), found)
     return draft.published_story() or _unpublished(draft, spec, generations.get(1, []))
 
 
@@ -67,7 +67,8 @@ def _tell_commit(draft: Draft, nth: str, entry: Entry) -> None:
     commit = draft.read(entry.key, BoundaryCommit.decode)
     if commit is not None:
         why = ", as somebody had to rely on nothing having arrived" if commit.settled else ""
-        draft.tell(entry.modified, f"committed{nth} as {commit.outcome} with {len(commit.arrivals):,} arrivals{why}", entry.key)
+        number = counted(len(commit.arrivals), "arrival")
+        draft.tell(entry.modified, f"committed{nth} as {commit.outcome} with {number}{why}", entry.key)
 
 
 def _unpublished(draft: Draft, spec: BoundarySpec, found: Listed) -> Story:

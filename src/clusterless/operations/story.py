@@ -144,7 +144,7 @@ class Draft:
 
     def _tell_manifest(self, key: ManifestKey, entry: Entry) -> None:
         count = self._count(entry)
-        nth = f" of generation {key.generation}" if key.generation > 1 else ""
+        nth = nth_generation(key.generation)
         if key.state == "partial":
             self.tell(entry.modified, f"a failed attempt ({key.attempt}){nth} left {count}", entry.key, last=True)
         else:
@@ -159,7 +159,7 @@ class Draft:
             what, fix = (error.what, error.fix) if isinstance(error, ClusterlessError) else (str(error), "")
             self.troubles.append(Trouble(entry.key, what, fix))
             return "a manifest that cannot be read"
-        return f"{number} object{'' if number == 1 else 's'}"
+        return counted(number, "object")
 
 
 def _opened(store: Store, key: str) -> Any:
@@ -167,6 +167,16 @@ def _opened(store: Store, key: str) -> Any:
     if stream is None:
         raise FileNotFoundError(key)
     return stream
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 object``, ``2,000 objects``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def nth_generation(generation: int) -> str:
+    """What to add to a verb, as in *sealed generation 2*; nothing for the first, which most lots never get beyond."""
+    return f" generation {generation}" if generation > 1 else ""
 
 
 def moment(seconds: float) -> str:

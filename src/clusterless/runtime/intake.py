@@ -311,14 +311,14 @@ def lot_in_match(unit: Unit, groups: dict[str, str | None], uri: str) -> Lot:
     if groups.get("lot"):
         lot = parse_lot(groups["lot"] or "")
         if lot.unit != unit:
-            raise InvalidInput(f"{lot} is not a lot of {unit}", where=uri)
+            raise InvalidInput(f"{lot} is not a lot of {unit}", where=uri, fix="rename it, or filter it out")
         return lot
     try:
         year, month, day = (int(groups[part] or "") for part in ("year", "month", "day"))
         hour, minute = (int(groups.get(part) or 0) for part in ("hour", "minute"))
         return unit.lot_at(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp())
     except (KeyError, ValueError) as error:
-        raise InvalidInput(f"the date in the key is not one ({error})", where=uri) from None
+        raise InvalidInput(f"the date in the key is not one ({error})", where=uri, fix="rename it, or filter it out") from None
 
 
 def alarm_name(lot: Lot, generation: int) -> str:
