@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -211,3 +212,25 @@ def test_a_full_disk(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.code == 1
     assert "space" in answer.err
     assert shop("local", "run").code == 0
+
+
+# -- prints ----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_handlers_and_pipelines_print_is_none_of_the_answer(shop: Cls) -> None:
+    breaks('print("from the handler")')
+    Path("pipeline.py").write_text(Path("pipeline.py").read_text() + 'print("from the file")\n')
+    drop(shop, "sample/monday.csv")
+    answer = shop("local", "run", "-o", "json")
+    assert (answer.code, json.loads(answer.out)["failures"]) == (0, [])
+    assert "from the handler" in answer.err
+    assert "from the file" in answer.err
+
+
+def test_a_failure_says_what_to_do_and_where_to_read_more(shop: Cls) -> None:
+    breaks("return [1]")
+    drop(shop, "sample/monday.csv")
+    answer = shop("local", "run")
+    assert answer.code == 1
+    assert "fix:   write results to the sink and return nothing" in answer.err
+    assert f"; cls why totals/1 {LOT}" in answer.err

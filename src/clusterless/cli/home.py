@@ -5,6 +5,8 @@ This is the one place of the command line that knows a provider; operations get 
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +85,8 @@ def load(pipeline: str | None) -> Loaded:
     if pipeline != "-" and not file.exists():
         fix = "give the pipeline with -p FILE" if pipeline is None else "check the name given with -p"
         raise NoSuchFile("there is no such file", where=str(file), fix=fix)
-    return load_file(pipeline or PIPELINE)
+    with redirect_stdout(sys.stderr):  # what a pipeline's file prints is none of the answer
+        return load_file(pipeline or PIPELINE)
 
 
 def lake(loaded: Loaded, root: Path | None) -> Path:

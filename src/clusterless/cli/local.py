@@ -6,9 +6,9 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -49,7 +49,7 @@ def run(
     with _running(pipeline, root, workers, patient=not close) as (runner, _):
         if context.find_root().params.get("verbose"):
             runner.on_announcement(lambda note: typer.echo(f"{note.dataset_id}  {note.lot}  {note.state}", err=True))
-        with _progress(runner):
+        with _progress(runner), redirect_stdout(sys.stderr):  # what handlers print is none of the answer
             report = runner.drain(close=close)
         show_report(report, runner.project, same_place(pipeline, root), output)
 
@@ -64,9 +64,10 @@ def watch(
     """
     with _running(pipeline, root, workers, patient=True) as (runner, home):
         stop = _Stop()
-        runner.on_announcement(lambda note: _say(note, output))
+        answer = sys.stdout
+        runner.on_announcement(lambda note: _say(note, output, answer))
         failures = Failures(runner.project, same_place(pipeline, root))
-        with stop.listening():
+        with stop.listening(), redirect_stdout(sys.stderr):
             typer.echo(f"watching {home.placements[0].place.root}; Ctrl-C ends it", err=True)
             report = runner.watch(stop.asked, idle=lambda: _tell(runner, failures))
     failures.tell(report.failures)
@@ -148,7 +149,7 @@ class _Stop:
         self._asked = True
 
 
-def _say(note: Announcement, output: Format | None) -> None:
+def _say(note: Announcement, output: Format | None, answer: TextIO) -> None:
     if output is Format.JSON:
         found = {"dataset": note.dataset, "version": note.version, "lot": note.lot, "generation": note.generation}
         line = json.dumps({**found, "state": note.state}, ensure_ascii=False)
@@ -156,4 +157,4 @@ def _say(note: Announcement, output: Format | None) -> None:
         words = {Format.CSV: ",", Format.TSV: "\t"}.get(output or Format.TABLE, "  ")
         line = words.join((note.dataset_id, note.lot, note.state))
     with suppress(BrokenPipeError):
-        print(line, flush=True)
+        print(line, file=answer, flush=True)

@@ -88,7 +88,7 @@ class Failures:
                 self.told.add((failure.component, failure.lot))
                 error = failure.error
                 what = error.what if isinstance(error, ClusterlessError) else f"{type(error).__name__}: {error}"
-                fix = self._why(failure) or str(getattr(error, "fix", ""))
+                fix = "; ".join(filter(None, (str(getattr(error, "fix", "")), self._why(failure))))
                 problem_lines("error", what, " ".join((failure.component, failure.lot, getattr(error, "where", ""))).strip(), fix)
 
     def tell_rejected(self, rejected: Iterable[Any]) -> None:
