@@ -87,6 +87,8 @@ def _by_sort(components: Iterable[Component]) -> dict[Sort, list[Component]]:
 
 
 def _flat(components: Iterable[Component]) -> Sequence[Component]:
+    if isinstance(components, Component):  # it could be iterated, field by field
+        raise InvalidInput("found one component, expected a list of them", where="components", fix="write components=[…]")
     listed = list(components)
     for index, component in enumerate(listed):
         if not isinstance(component, Component):
