@@ -86,7 +86,7 @@ def _by_sort(components: Iterable[Component]) -> dict[Sort, list[Component]]:
     return found
 
 
-def _flat(components: Iterable[Component]) -> Sequence[Component]:
+def _flat(components: Iterable[Component] | Component) -> Sequence[Component]:
     if isinstance(components, Component):  # it could be iterated, field by field
         raise InvalidInput("found one component, expected a list of them", where="components", fix="write components=[…]")
     listed = list(components)
