@@ -159,7 +159,7 @@ class Intake:
                 self._mark_tick(lot)
             seal, key = self.keys.seal(lot, generation), self.keys.commit(lot, generation)
             certain(self.site.state.create(seal, SEAL), seal)
-            arrivals = tuple(sorted({*before, *self._arrivals(lot, generation)}))
+            arrivals = tuple(sorted({*before, *self.arrivals(lot, generation)}))
             outcome = "complete" if arrivals else "empty"
             commit = BoundaryCommit(self.token(), outcome, arrivals, settling and not arrivals)
             if certain(self.site.state.create(key, commit.encode(), durable=True), key) is Created.OTHER:
@@ -173,7 +173,8 @@ class Intake:
         data = self.site.state.get(key)
         return None if data is None else BoundaryCommit.decode(data, key)
 
-    def _arrivals(self, lot: Lot, generation: int) -> Iterator[Arrival]:
+    def arrivals(self, lot: Lot, generation: int) -> Iterator[Arrival]:
+        """What was marked in a lot, as far as a listing that begins now shows."""
         for entry in self.site.state.list(self.keys.arrivals(lot, generation)):
             yield Arrival.decode(self._read(entry.key), entry.key)
 

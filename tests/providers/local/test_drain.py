@@ -50,7 +50,15 @@ class TestClosing:
         assert lots(tmp_path, "raw") == {}
         assert report.open == {f"landing {lot(0)}": DAY + 360}
 
-    def test_a_lot_that_has_not_begun_stays_open(self, tmp_path: Path) -> None:
+    def test_stragglers_of_a_lot_that_was_closed_early_are_not_left_behind(self, tmp_path: Path) -> None:
+        spec = project(landing(), arc("sum", RAW))
+        for number, name in enumerate(("a", "b", "c")):
+            put(tmp_path, name, at=10 + number)
+            with runner(tmp_path, spec, now=20 + number) as run:
+                assert not run.drain().open
+        assert contents(tmp_path, "sum") == {lot(0): ["a"], lot(1): ["b"], lot(2): ["c"]}
+
+    def test_a_lot_of_files_dated_ahead_stays_open(self, tmp_path: Path) -> None:
         put(tmp_path, "a", at=610)
         with runner(tmp_path, project(landing()), now=20) as run:
             report = run.drain()

@@ -203,7 +203,7 @@ class TestListing:
             keys(store)
 
     def test_whoever_asks_is_told_of_refusals_and_the_listing_goes_on(self, root: Path) -> None:
-        told: list[StoreUnsuitable] = []
+        told: list[StoreError] = []
         store = FolderStore(root, refuse=told.append)
         store.create("a", b"")
         store.create("z", b"")

@@ -158,13 +158,16 @@ class LocalRunner:
         self.engine.pool.settle_down()
 
     def _ripe(self, alarm: Pending, *, close: bool) -> bool:
-        """Whether an alarm is fired now: when it is due, or as it closes a boundary's lot that has begun."""
+        """Whether an alarm is fired now: when it is due, or as it closes a boundary's lot whose arrivals are all there."""
         now = self.clock.now()
         kind, name = alarm.component
         if alarm.at <= now or kind != "boundary":
             return alarm.at <= now
-        begun = parse_alarm_name(alarm.name)[0].start <= now
-        return close and begun and self.engine.intakes[name].spec.kind == "put"
+        intake, (lot, generation) = self.engine.intakes[name], parse_alarm_name(alarm.name)
+        if not close or intake.spec.kind != "put":
+            return False
+        # A lot that has not begun holds stragglers, which are there, or files dated ahead, whose time has not come.
+        return lot.start <= now or all(arrival.modified <= now for arrival in intake.arrivals(lot, generation))
 
     # -- watch -------------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The record of the local provider: what it can do. Found through the entry point ``clusterless.providers``.
 
-Importing it costs no more than the declarations do. What runs pipelines is
-:class:`~clusterless.providers.local.entrypoint.LocalRunner`, what holds them is :class:`~clusterless.providers.local.place.Place`.
+Importing it costs no more than the declarations do. What runs pipelines is :class:`~clusterless.providers.local.LocalRunner`,
+what holds them is :class:`~clusterless.providers.local.place.Place`.
 """
 
 from __future__ import annotations

@@ -130,8 +130,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "arrivals are listed before the seal",
         "runtime.intake:Intake.close",
         "            certain(self.site.state.create(seal, SEAL), seal)\n"
-        "            arrivals = tuple(sorted({*before, *self._arrivals(lot, generation)}))",
-        "            arrivals = tuple(sorted({*before, *self._arrivals(lot, generation)}))\n"
+        "            arrivals = tuple(sorted({*before, *self.arrivals(lot, generation)}))",
+        "            arrivals = tuple(sorted({*before, *self.arrivals(lot, generation)}))\n"
         "            certain(self.site.state.create(seal, SEAL), seal)",
         ("brink",),
     ),
