@@ -10,9 +10,9 @@ steps are frozen data, and whatever shows them (a table, JSON, a test) sees the 
     catalog     who produces a dataset: the pipelines at hand, then what is registered
     inventory   placements, projects, datasets, boundaries, arcs
     scan        one listing → the lots of a dataset or an arc, as a stream
-    status      scans → summaries and lists
+    status      scans → summaries and lists; upstream tells a lot that is owed from one in which nothing arrived
     plan        a pipeline → the typed steps that would be taken; nothing is done
-    story, why  one lot's whole story
+    why         one lot's whole story; story, arc_story and boundary_story write its parts
     describe    the kinds of component there are
 
 Reports stream: a million lots cost a listing and constant memory. What cannot be read is reported with its key, as a
