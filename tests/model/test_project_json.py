@@ -184,7 +184,7 @@ class TestComments:
 
     def test_line_and_column_are_those_of_the_file(self) -> None:
         with pytest.raises(InvalidInput, match=r"p\.json:3:4: not JSON"):
-            parse('{ /* a\n comment */ "a": 1,\n   ]', "p.json")
+            parse('{ /* a\n comment */ "a": 1\n   ]', "p.json")
 
     @pytest.mark.parametrize("text", ["/*", "/*/", '{"a": 1} /* never'])
     def test_one_that_never_ends_is_told(self, text: str) -> None:
