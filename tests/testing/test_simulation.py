@@ -97,7 +97,7 @@ def test_every_single_fault_and_every_cut_of_every_case(case: Case) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("name", PAIRED)
+@pytest.mark.parametrize("name", [*PAIRED, "straggler", "chain", "window"])
 def test_every_pair_of_faults(name: str, part: int) -> None:
     case = next(case for case in SMALL if case.name == name)
     failed = [(outcome.name, outcome.violation) for outcome in double(case, part, 4) if outcome.violation]

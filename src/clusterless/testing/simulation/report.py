@@ -15,7 +15,7 @@ SEEDS = 10
 """Seeds in one piece of work."""
 PARTS = 8
 """Pieces that a case's pairs of faults are worked on in."""
-PAIRED = ("boundary", "late", "straggler", "rare", "schedule", "arc", "chain", "join", "window", "latest")
+PAIRED = ("boundary", "late", "rare", "schedule", "arc", "join", "latest")
 """Cases whose every pair of faults is tried by default; ``--pairs all`` tries those of the other ones too."""
 TAIL = 60
 
