@@ -17,6 +17,11 @@ PAGES = [page for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    example = str(ROOT / "examples")
+    for name, module in list(sys.modules.items()):  # the example's pipeline.py, if its tests ran before
+        if str(getattr(module, "__file__", None)).startswith(example):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not entry.startswith(example)])
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield Reader(tmp_path)
