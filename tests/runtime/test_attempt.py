@@ -237,7 +237,7 @@ def test_an_alarm_that_comes_too_early_is_armed_again_under_another_name(place: 
     names = list(place.alarms.armed)
     assert str(lot(0)) not in names
     assert len(names) == 2, "a name that has fired may be taken for good"
-    assert {parse_run_alarm(name)[0] for name in names} == {lot(0)}
+    assert {parse_run_alarm(name)[0] for name in names} == {Run(lot(0))}
 
 
 def test_a_member_that_cannot_be_settled_is_waited_for_not_decided_upon(place: Place) -> None:
@@ -365,6 +365,29 @@ def test_looking_behind_runs_a_window_whose_alarm_was_lost(place: Place) -> None
     assert f"window {end} complete 1" in place.announced
 
 
-def test_run_alarms_name_their_lot_and_when_they_were_armed_for() -> None:
-    assert parse_run_alarm(str(lot(3))) == (lot(3), 0.0)
-    assert parse_run_alarm(f"{lot(3)}@1234") == (lot(3), 1234.0)
+def test_a_run_s_alarm_names_it_and_the_instant_it_was_armed_for() -> None:
+    assert parse_run_alarm(str(lot(3))) == (Run(lot(3)), 0.0)
+    assert parse_run_alarm(f"errors/{lot(3)}@1234") == (Run(lot(3), "errors"), 1234.0)
+
+
+def test_a_delivery_that_meets_a_live_claim_has_somebody_look_when_its_lease_is_over(place: Place) -> None:
+    """The claim may be that of a neighbour's delivery looking behind: if that fails, nobody delivers this lot again."""
+    note = place.publish(RAW, lot(0), "a")
+    held = Claim("w", "neighbour", "event", True, {}, place.clock.time, 900.0)
+    place.state.create(ArcKeys("p", "1", "clean").claim(lot(0), 1, 1), held.encode())
+    place.alarms.armed.clear()
+    assert endings(place.deliver(CLEAN, note)) == ["BUSY"]
+    ((name, at),) = place.alarms.armed.items()
+    assert at == place.clock.time + 900
+    place.clock.time = at
+    assert place.runner(CLEAN).wake(parse_run_alarm(name)[0], place.delivery(), at).ending is Ending.COMMITTED
+
+
+def test_looking_behind_arms_nothing_for_a_neighbour_that_is_being_worked_on(place: Place) -> None:
+    place.publish(RAW, lot(0), "a")
+    held = Claim("w", "neighbour", "event", True, {}, place.clock.time, 900.0)
+    place.state.create(ArcKeys("p", "1", "clean").claim(lot(0), 1, 1), held.encode())
+    note = place.publish(RAW, lot(1), "b")
+    place.alarms.armed.clear()
+    place.deliver(CLEAN, note)
+    assert place.alarms.armed == {}

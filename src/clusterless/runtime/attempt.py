@@ -137,7 +137,7 @@ class ArcRunner:
         for role in roles_of(self.spec, note.dataset_id):
             runs = runs_of(self.spec, role, lot)
             if self.spec.ordered:
-                results += self._in_order(role, lot, delivery)
+                results += [self._watch(result) for result in self._in_order(role, lot, delivery)]
                 runs = [run for run in runs if note.generation > 1 and all(result.done for result in results)]
             for run in runs:
                 try:
@@ -154,7 +154,14 @@ class ArcRunner:
         if note.generation == 1 and self._handled.get(run):
             return Result(run, Ending.ALREADY)
         with self._in_hand(run):
-            return self._advance(run, delivery, announced, note)
+            return self._watch(self._advance(run, delivery, announced, note))
+
+    def _watch(self, result: Result, armed: float = 0.0) -> Result:
+        """Whoever meets a live claim stops, and this delivery will not come again: look when the claim's lease is over."""
+        if result.ending is Ending.BUSY and result.until is not None:
+            at = max(result.until, armed + AGAIN)
+            self.alarm.arm(_run_alarm(result.run, at), at)
+        return result
 
     def wake(self, run: Run, delivery: Delivery, armed: float = 0.0) -> Result:
         """A run's alarm, which was ``armed`` for an instant: settle what is absent, then run.
@@ -168,7 +175,7 @@ class ArcRunner:
         result = self._bring_about(run, readings, delivery)
         if result.ending is Ending.WAITING and result.until is not None:
             return self._wait(run, max(result.until, (armed or due(self.spec, run)) + AGAIN))
-        return result
+        return self._watch(result, armed)
 
     def settle(self, lot: Lot, delivery: Delivery) -> float | None:
         """Bring this arc's lot about, through its own sources; None when done, else the time to ask again."""
@@ -270,7 +277,7 @@ class ArcRunner:
     def _wait(self, run: Run, at: float) -> Result:
         if waits(self.spec):
             at = max(at, self.clock.now())
-            self.alarm.arm(str(run.lot) if at <= due(self.spec, run) else f"{run.lot}@{at:.0f}", at)
+            self.alarm.arm(str(run.lot) if at <= due(self.spec, run) else _run_alarm(run, at), at)
         return Result(run, Ending.WAITING, until=at)
 
     def _settle(self, member: Member) -> float | None:
@@ -509,7 +516,13 @@ def _close(readings: Readings) -> None:
             reading.close()
 
 
-def parse_run_alarm(name: str) -> tuple[Lot, float]:
-    """The lot whose run an alarm of an arc wakes, and the instant it was armed for."""
-    lot, _, at = name.partition("@")
-    return parse_lot(lot), float(at or 0)
+def _run_alarm(run: Run, at: float) -> str:
+    """The name of a run's alarm at an instant: another one each time, as a name that has fired may be taken for good."""
+    return f"{run.role}/{run.lot}@{at:.0f}" if run.role else f"{run.lot}@{at:.0f}"
+
+
+def parse_run_alarm(name: str) -> tuple[Run, float]:
+    """The run that an alarm of an arc wakes, and the instant it was armed for; 0 for the first one of a run."""
+    role, _, rest = name.rpartition("/")
+    lot, _, at = rest.partition("@")
+    return Run(parse_lot(lot), role or None), float(at or 0)

@@ -246,9 +246,7 @@ class Engine:
             self.pool.submit_arrivals(lambda: self._close(self.intakes[name], alarm.name))
             return
         runner = self.runners[name]
-        role, _, text = alarm.name.rpartition("/")
-        lot, armed = parse_run_alarm(text)
-        run = Run(lot, role or None)
+        run, armed = parse_run_alarm(alarm.name)
         delivery = Delivery(self.worker.delivery(), "alarm")
         self.repeat(runner, str(run), lambda: self.woken(runner, run, delivery, armed))
 

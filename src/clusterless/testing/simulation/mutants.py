@@ -259,7 +259,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a run's alarm is armed again under its first name",
         "runtime.attempt:ArcRunner._wait",
-        'str(run.lot) if at <= due(self.spec, run) else f"{run.lot}@{at:.0f}"',
+        "str(run.lot) if at <= due(self.spec, run) else _run_alarm(run, at)",
         "str(run.lot)",
         ("half join",),
     ),
@@ -274,6 +274,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "an arc does not look behind",
         "runtime.attempt:ArcRunner.look_behind",
         "results += self._pick_up(run, delivery)",
+        "pass",
+        ("behind",),
+    ),
+    Mutant(
+        "who meets a live claim leaves it at that",
+        "runtime.attempt:ArcRunner._watch",
+        "self.alarm.arm(_run_alarm(result.run, at), at)",
         "pass",
         ("behind",),
     ),

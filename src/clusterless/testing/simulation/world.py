@@ -274,8 +274,8 @@ class World:
 
     def _arc_alarm(self, arc: str) -> SimAlarm:
         def fire(name: str) -> None:
-            lot, at = parse_run_alarm(name)
-            self._fire(f"arc={arc}", lot, lambda id: lambda: self.runner(arc).wake(Run(lot), Delivery(id, "alarm"), at))
+            run, at = parse_run_alarm(name)
+            self._fire(f"arc={arc}", run.lot, lambda id: lambda: self.runner(arc).wake(run, Delivery(id, "alarm"), at))
 
         return SimAlarm(self.scheduler, f"arc={arc}", fire)
 
