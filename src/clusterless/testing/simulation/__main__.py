@@ -81,7 +81,10 @@ def _mutant(name: str) -> int:
 
 
 def _named(name: str) -> Mutant:
-    return next(mutant for mutant in MUTANTS + HARMLESS if name in mutant.name)
+    found = next((mutant for mutant in MUTANTS + HARMLESS if name in mutant.name), None)
+    if found is None:
+        sys.exit(f"there is no mutant {name!r}; there are:\n  " + "\n  ".join(mutant.name for mutant in MUTANTS + HARMLESS))
+    return found
 
 
 def _say(text: str) -> None:
