@@ -146,7 +146,8 @@ def summary(tally: Tally) -> str:
         lines.append(f"{len(empty):>10}  empty cells in the table of faults and call sites {', '.join(empty)}".rstrip())
         lines.append(text)
     if tally.killed:
-        lines += ["", "mutants", *(_mutant(name, found) for name, found in sorted(tally.killed.items()))]
+        lines += ["", "mutants (--mutant NAME prints a trace)"]
+        lines += [_mutant(name, found) for name, found in sorted(tally.killed.items())]
     for name, violation in tally.violations[:20]:
         lines.append(f"\nVIOLATION {violation}\n  again: python -m clusterless.testing.simulation --replay '{name}'")
     return "\n".join(lines)
