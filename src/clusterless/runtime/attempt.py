@@ -18,12 +18,13 @@ empty if nothing arrived. Absence is never decided upon in any other way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from clusterless.runtime.behind import Behind
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, StoreError, WorkloadError
 from clusterless.runtime.history import (
@@ -33,6 +34,7 @@ from clusterless.runtime.history import (
     Exhausted,
     History,
     Slot,
+    arc_keys,
     decide,
     newest_of,
     next_attempt,
@@ -40,8 +42,7 @@ from clusterless.runtime.history import (
     read_history,
     trimmed,
 )
-from clusterless.runtime.intake import NEAR
-from clusterless.runtime.layout import ArcKeys, lot_of_key
+from clusterless.runtime.layout import ArcKeys
 from clusterless.runtime.lots import Lot, parse_lot
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
 from clusterless.runtime.policy import Member, Run, due, interval, picked_roles, roles_of, run_named, runs_of, waits
@@ -55,10 +56,6 @@ from clusterless.runtime.work import NOTHING, Execute, PartialResult, Produced, 
 
 INLINE = 512
 """Manifests of at most so many URIs lie in the commit; longer ones are staged beside the claim."""
-
-
-REMEMBERED = 4096
-"""Runs a process remembers as handled."""
 
 
 class Ending(Enum):
@@ -121,11 +118,11 @@ class ArcRunner:
     guard: Callable[[Run], AbstractContextManager[None]] = lambda run: nullcontext()
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     sources: Sources = field(init=False)
-    _handled: dict[Run, bool] = field(init=False, default_factory=dict)
-    """Runs this process has in hand (False) or has seen committed and published (True): saves looking at them again."""
+    behind: Behind = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.spec, self.site)
+        self.behind = Behind(self.spec, self.site.state, self.sources)
 
     # -- entry points ------------------------------------------------------------------------------------------------------
 
@@ -151,9 +148,9 @@ class ArcRunner:
         return results
 
     def _deliver(self, run: Run, announced: Member, note: Announcement, delivery: Delivery) -> Result:
-        if note.generation == 1 and self._handled.get(run):
+        if note.generation == 1 and self.behind.is_done(run):
             return Result(run, Ending.ALREADY)
-        with self._in_hand(run):
+        with self.behind.in_hand(run):
             return self._watch(self._advance(run, delivery, announced, note))
 
     def _watch(self, result: Result, armed: float = 0.0) -> Result:
@@ -181,7 +178,7 @@ class ArcRunner:
         """Bring this arc's lot about, through its own sources; None when done, else the time to ask again."""
         waits_until = []
         for run in run_named(self.spec, lot):
-            if self._handled.get(run):
+            if self.behind.is_done(run):
                 continue
             if waits(self.spec) and self.clock.now() < due(self.spec, run):
                 waits_until.append(due(self.spec, run))
@@ -247,7 +244,7 @@ class ArcRunner:
             available = _vector(readings)
             wanted = {announced.role: {str(announced.lot): note.generation}} if announced and note else self._unpicked(available)
             with self.guard(run):
-                if self._handled.get(run) and _all_first(available):
+                if self.behind.is_done(run) and _all_first(available):
                     return Result(run, Ending.ALREADY)  # by another thread, while this one waited for its turn
                 decision = self._claim(run, wanted, available, delivery)
                 if isinstance(decision, Slot):
@@ -367,7 +364,7 @@ class ArcRunner:
         keys = self.keys(run)
         commit = commit or read_commit(self.site.state, keys, run.lot, generation)
         roll_forward(self.site, keys, dict(self.spec.sinks), run.lot, generation, commit)
-        self._remember(run)
+        self.behind.remember(run)
 
     def _fail(self, run: Run, slot: Slot, error: Exception) -> None:
         """Record what is known. Best effort: the claim's lease says the same, only later."""
@@ -389,7 +386,7 @@ class ArcRunner:
         poisoned lot must not dead-letter its healthy neighbours."""
         results: list[Result] = []
         try:
-            for run in self._behind(role, lot):
+            for run in self.behind.before(role, lot):
                 if delivery.deadline is not None and self.clock.now() >= delivery.deadline:
                     break
                 results += self._pick_up(run, delivery)
@@ -403,87 +400,19 @@ class ArcRunner:
         except Exception:  # noqa: BLE001 - recorded as failed.json; its own delivery raises it
             return []
 
-    def _behind(self, role: str, lot: Lot) -> Iterator[Run]:
-        """Runs before ``lot`` with an announced member and no marker, back to the newest marker. No listing if that is the
-        lot before, two otherwise; a third only when a whole page of lots holds no marker."""
-        source = self.spec.sources[role]
-        before = Run(self._run_before(lot, source.cadence), role if self.spec.policy.kind == "any" else None)
-        if self._is_handled(before):
-            return
-        keys = self.keys(before)
-        start = parse_lot(self.spec.start) if self.spec.start else None
-        near = lot.shift(-NEAR) if start is None or start < lot.shift(-NEAR) else start
-        newest = self._newest_marker(keys, near, lot)
-        first = newest or start
-        waiting = [parse_lot(key.lot or "") for key in self.sources.between(source, first, lot)]
-        if waiting and newest is None and near != start:
-            newest = self._newest_marker(keys, start, near)
-        seen: set[Run] = set()
-        for member in waiting:
-            for run in runs_of(self.spec, role, member):
-                if run.lot < lot and (newest is None or run.lot > newest) and run not in seen:
-                    seen.add(run)
-                    yield run
-
-    @contextmanager
-    def _in_hand(self, run: Run) -> Iterator[None]:
-        """Others need not look behind for this run while it is being delivered."""
-        self._handled.setdefault(run, False)
-        try:
-            yield
-        finally:
-            if not self._handled.get(run):
-                self._handled.pop(run, None)
-
-    def _remember(self, run: Run) -> None:
-        self._handled[run] = True
-        while len(self._handled) > REMEMBERED:
-            self._handled.pop(next(iter(self._handled)), None)
-
-    def _is_handled(self, run: Run) -> bool:
-        """Whether nobody needs to look at a run: before the arc's start, in this process' hands, or its marker stands."""
-        if run in self._handled or (self.spec.start is not None and run.lot < parse_lot(self.spec.start)):
-            return True
-        if self.site.state.head(self.keys(run).marker(run.lot)) is None:
-            return False
-        self._remember(run)
-        return True
-
-    def _run_before(self, lot: Lot, cadence: int) -> Lot:
-        step = self.spec.policy.slide if self.spec.policy.kind == "window" else cadence
-        back = lot.shift(-1)
-        return back.shift(-((back.index + 1) % step))
-
-    def _newest_marker(self, keys: ArcKeys, first: Lot | None, lot: Lot) -> Lot | None:
-        newest = None
-        for entry in self.site.state.list(keys.markers, f"{keys.markers}lot={first}" if first else ""):
-            found = lot_of_key(entry.key, keys.markers)
-            if found is None or found >= str(lot):
-                break
-            newest = found
-        return parse_lot(newest) if newest else None
-
     def _in_order(self, role: str, lot: Lot, delivery: Delivery) -> list[Result]:
         """Take every announced and uncommitted lot one after the other, and stop at the first that cannot be."""
         results: list[Result] = []
-        source = self.spec.sources[role]
-        keys = self.keys(Run(lot, role if self.spec.policy.kind == "any" else None))
-        start = parse_lot(self.spec.start) if self.spec.start else None
-        newest = self._newest_marker(keys, start, lot) or start
-        horizon = Lot(lot.unit, lot.index + NEAR)
-        for key in list(self.sources.between(source, newest, horizon)):
-            for run in runs_of(self.spec, role, parse_lot(key.lot or "")):
-                if results and results[-1].run == run:
-                    continue
-                results.append(self._advance(run, delivery))
-                if not results[-1].done:
-                    return results
+        for run in self.behind.in_order(role, lot):
+            results.append(self._advance(run, delivery))
+            if not results[-1].done:
+                break
         return results
 
     # -- helpers -----------------------------------------------------------------------------------------------------------
 
     def keys(self, run: Run) -> ArcKeys:
-        return ArcKeys(self.spec.project, self.spec.version, self.spec.name, run.role)
+        return arc_keys(self.spec, run)
 
     def _unpicked(self, vector: Generations) -> Generations:
         picked = picked_roles(self.spec)

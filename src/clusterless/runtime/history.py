@@ -9,7 +9,9 @@ from typing import TypeAlias
 from clusterless.runtime.errors import StoreUnavailable
 from clusterless.runtime.layout import ArcKeys, parse_protocol_key
 from clusterless.runtime.lots import Lot
+from clusterless.runtime.policy import Run
 from clusterless.runtime.records import Claim, Commit, Generations
+from clusterless.runtime.spec import ArcSpec
 from clusterless.runtime.store import Store
 
 
@@ -26,6 +28,11 @@ class Generation:
     first: Claim | None = None
     """None if it was not listed: claims need not outlive a power cut."""
     last: Claim | None = None
+
+
+def arc_keys(spec: ArcSpec, run: Run) -> ArcKeys:
+    """The keys of an arc's run."""
+    return ArcKeys(spec.project, spec.version, spec.name, run.role)
 
 
 History: TypeAlias = "dict[int, Generation]"

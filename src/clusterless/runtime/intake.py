@@ -24,7 +24,7 @@ from functools import cached_property
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput, StoreError, StoreUnavailable
 from clusterless.runtime.layout import LAST, BoundaryKeys, ManifestKey, lot_of_key, manifest_prefix, parse_protocol_key
-from clusterless.runtime.lots import Lot, Unit, is_lot, parse_lot, utc
+from clusterless.runtime.lots import NEAR, Lot, Unit, is_lot, parse_lot, utc
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
 from clusterless.runtime.publish import announce
 from clusterless.runtime.records import OPEN, SEAL, Arrival, BoundaryCommit, Late
@@ -33,8 +33,6 @@ from clusterless.runtime.spec import BoundarySpec
 from clusterless.runtime.store import Created, Entry
 from clusterless.runtime.uri import relative_to
 
-NEAR = 1000
-"""Lots that one page of a listing covers when looking behind."""
 RECENT = 64
 """Published lots that a process remembers: what is published stays so, and looking behind begins there."""
 AHEAD = 86_400.0

@@ -20,6 +20,8 @@ from functools import lru_cache, total_ordering
 from clusterless.runtime.errors import InvalidInput
 
 DAY = 86_400
+NEAR = 1000
+"""Lots that one page of a listing covers: how far back a look for what is near a lot begins."""
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NAMED = {"fourths": 15, "sixths": 10, "twelfths": 5}
 _SHORT = re.compile(r"([1-9][0-9]{0,3})(m|min|h|d)")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from clusterless.runtime.intake import NEAR
 from clusterless.runtime.layout import (
     BoundaryKeys,
     ManifestKey,
@@ -14,7 +13,7 @@ from clusterless.runtime.layout import (
     manifest_prefix,
     parse_manifest_key,
 )
-from clusterless.runtime.lots import Lot, parse_lot, parse_unit
+from clusterless.runtime.lots import NEAR, Lot, parse_lot, parse_unit
 from clusterless.runtime.manifest import ManifestReader
 from clusterless.runtime.policy import Member, Run, exists, members, picked_roles
 from clusterless.runtime.records import BoundaryCommit

@@ -31,6 +31,7 @@ def held(engine: Engine) -> dict[str, int]:
     parts = {"engine": engine, "alarms": engine.alarms}
     parts |= {f"intake {name}": intake for name, intake in engine.intakes.items()}
     parts |= {f"runner {name}": runner for name, runner in engine.runners.items()}
+    parts |= {f"behind {name}": runner.behind for name, runner in engine.runners.items()}
     parts |= {f"sources {name}": runner.sources for name, runner in engine.runners.items()}
     parts |= {f"landing {number}": landing for number, landing in enumerate(engine.landings)}
     return {
@@ -62,7 +63,7 @@ class TestLongRuns:
         assert len(lots(tmp_path, "again")) == MANY
         growing = {name: [at[name] for at in grown] for name, size in grown[-1].items() if size > 2 * RECENT}
         assert all(sizes[-1] <= 4096 for sizes in growing.values())
-        assert set(growing) <= {"runner sum._handled", "runner again._handled"}, growing
+        assert set(growing) <= {"behind sum._handled", "behind again._handled"}, growing
 
 
 class TestTheEnd:

@@ -10,9 +10,8 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 
-from clusterless.runtime.intake import NEAR
 from clusterless.runtime.layout import lot_of_key, manifest_prefix
-from clusterless.runtime.lots import is_lot, parse_lot
+from clusterless.runtime.lots import NEAR, is_lot, parse_lot
 from clusterless.runtime.site import Announcement, announcement
 from clusterless.runtime.spec import DatasetSpec, ProjectSpec
 from clusterless.runtime.stores.folder import FolderStore
