@@ -1,0 +1,88 @@
+"""What a deployed function is configured with: one JSON file in its archive, ``clusterless.json``.
+
+It is a pure function of the declaration: names and ARNs are computed, not looked up, so the archive of an unchanged
+declaration has unchanged bytes. Read inside functions: standard library and runtime only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from clusterless.runtime.errors import UnknownFormat
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, arc_from_json, boundary_from_json
+
+FORMAT = 1
+FILE = "clusterless.json"
+"""Its name at the archive's top."""
+
+
+@dataclass(frozen=True)
+class AlarmConfig:
+    """How a component has itself woken: EventBridge Scheduler's one-shot schedules."""
+
+    group: str
+    """Schedule group of the placement."""
+    prefix: str
+    """Every schedule of this component is called ``<prefix>-<hash>``; its grant ends in ``<prefix>-*``."""
+    target: str
+    """ARN of the component's own function."""
+    role: str
+    """ARN of the role that may invoke the function for the scheduler."""
+    dead_letters: str
+    """ARN of the queue that gets what could not be delivered."""
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """The job service that runs an asynchronous workload: AWS Batch."""
+
+    queue: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """All that a function of ours knows."""
+
+    spec: BoundarySpec | ArcSpec
+    account: str
+    region: str
+    function: str
+    """Its own name."""
+    manifests: str
+    """Name of the manifest bucket."""
+    state: str
+    """Name of the arc state bucket."""
+    alarms: AlarmConfig
+    settles: Mapping[str, str] = field(default_factory=dict)
+    """Dataset id → name of the function that settles its lots: sources of a join or window in the same placement."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Declared name → where it is: ``secretsmanager:<name>`` or ``ssm:<name>``."""
+    job: JobConfig | None = None
+    format: int = FORMAT
+
+    @property
+    def kind(self) -> str:
+        """``boundary`` or ``arc``."""
+        return "boundary" if isinstance(self.spec, BoundarySpec) else "arc"
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same configuration gives the same bytes."""
+        return json.dumps({"kind": self.kind, **asdict(self)}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> FunctionConfig:
+        """The inverse of :meth:`to_json`. Raises :class:`UnknownFormat` for a file of another version."""
+        data: dict[str, Any] = json.loads(text)
+        if data.get("format") != FORMAT:
+            raise UnknownFormat(
+                f"this function's configuration has format {data.get('format')}, its code knows {FORMAT}", fix="deploy again"
+            )
+        kind, job = data.pop("kind"), data.get("job")
+        data["spec"] = arc_from_json(data["spec"]) if kind == "arc" else boundary_from_json(data["spec"])
+        data["alarms"] = AlarmConfig(**data["alarms"])
+        data["job"] = JobConfig(**job) if job else None
+        return cls(**data)
