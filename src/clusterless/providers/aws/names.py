@@ -1,7 +1,8 @@
 """Physical names and ARNs of everything that is deployed for a pipeline, computed from its declaration. Pure.
 
 Patterns are the predecessor's where it had the thing (:class:`clusterless.model.naming.Names`); what is too long is cut and
-ends in a hash of the whole. Nothing has a generated name, so a preview shows exact policies and no component waits for another's outputs.
+ends in a hash of the whole. Nothing has a generated name, so a preview shows exact policies and no component waits for
+another's outputs.
 """
 
 from __future__ import annotations
