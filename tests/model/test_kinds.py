@@ -15,7 +15,7 @@ from clusterless.arcs import CopyArc
 from clusterless.model import kinds as registry
 from clusterless.model.base import Model
 from clusterless.model.compile import compile_pipeline
-from clusterless.model.components import Arc
+from clusterless.model.components import Arc, Boundary
 from clusterless.runtime.errors import InvalidInput
 from tests.model.pipelines import OUT, RAW, landing, made
 
@@ -78,6 +78,23 @@ class TestKindsOfOthers:
     def test_that_are_registered_under_another_name_are_told(self) -> None:
         with pytest.raises(InvalidInput, match="is no component of type 'acme:etl:other'"):
             registry.kind("acme:etl:other")
+
+
+def test_a_kind_that_does_not_say_what_it_runs_is_refused_where_it_is_defined() -> None:
+    with pytest.raises(TypeError, match="Silent is a kind of component .* does not define workload_spec"):
+
+        class Silent(Arc):
+            type: Literal["acme:etl:silentArc"] = "acme:etl:silentArc"
+
+    with pytest.raises(TypeError, match="does not define intake"):
+
+        class Deaf(Boundary):
+            type: Literal["acme:etl:deafBoundary"] = "acme:etl:deafBoundary"
+
+
+def test_what_is_no_kind_yet_makes_no_component() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Arc("arc", reads=RAW, writes=OUT)  # type: ignore[abstract]
 
 
 @pytest.mark.parametrize("name", registry.OURS)

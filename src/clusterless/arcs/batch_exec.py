@@ -6,14 +6,13 @@ and forgot it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from clusterless.model.base import InTemplate, Model, Text, declaring, given
 from clusterless.model.components import Arc, Running
-from clusterless.model.dataset import Dataset, Source
+from clusterless.model.dataset import Reads, Writes
 from clusterless.model.runtime_props import ArcProps, BatchProps
 
 
@@ -46,8 +45,8 @@ class BatchExecArc(Arc):
         self,
         name: str,
         *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
+        reads: Reads,
+        writes: Writes,
         workload: BatchExecWorkload,
         exclude: bool | None = None,
     ) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Unpack
 from pydantic import Field
 
 from clusterless.model.base import Model, Text, declaring, given
-from clusterless.model.dataset import Dataset, Source
+from clusterless.model.dataset import Reads, Writes
 from clusterless.model.running import ArcOptions, NeutralArc
 
 
@@ -44,8 +44,8 @@ class CommandArc(NeutralArc):
         name: str,
         command: Sequence[str],
         *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
+        reads: Reads,
+        writes: Writes,
         image: str | None = None,
         directory: str | None = None,
         environment: Mapping[str, str] | None = None,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, Unpack
 
 from pydantic import Field
 
 from clusterless.arcs.copying import CopyProps
 from clusterless.model.base import Model, declaring, given
-from clusterless.model.dataset import Dataset, Source
+from clusterless.model.dataset import Reads, Writes
 from clusterless.model.filters import PathFilter
 from clusterless.model.running import ArcOptions, NeutralArc
 
@@ -31,8 +30,8 @@ class CopyArc(NeutralArc):
         self,
         name: str,
         *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
+        reads: Reads,
+        writes: Writes,
         filter: PathFilter | None = None,
         may_fail: float | None = None,
         **options: Unpack[ArcOptions],

@@ -12,14 +12,14 @@ a module of its own that imports only :mod:`clusterless.workload` keeps the arch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Unpack
 
 from pydantic import AfterValidator
 
 from clusterless.arcs.handlers import handler_name
 from clusterless.model.base import Model, declaring, given, refused
-from clusterless.model.dataset import Dataset, Source
+from clusterless.model.dataset import Reads, Writes
 from clusterless.model.running import ArcOptions, NeutralArc
 from clusterless.runtime.errors import InvalidInput
 
@@ -52,8 +52,8 @@ class FunctionArc(NeutralArc):
         name: str,
         handler: Callable[..., Any] | str,
         *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
+        reads: Reads,
+        writes: Writes,
         isolation: Literal["thread", "process"] | None = None,
         **options: Unpack[ArcOptions],
     ) -> None:

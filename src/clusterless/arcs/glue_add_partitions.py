@@ -6,15 +6,14 @@ The sink's path names the table: ``glue://[catalog]/database/table``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from clusterless.arcs.on_lambda import LambdaWorkload
 from clusterless.model.base import Model, declaring, given, refused
 from clusterless.model.components import Arc, Running
-from clusterless.model.dataset import Dataset, Source
-from clusterless.model.runtime_props import ArcProps
+from clusterless.model.dataset import Reads, Writes
 
 TABLE = re.compile(r"glue://[^/]*/[^/]+/[^/]+/?")
 
@@ -28,11 +27,10 @@ class GlueProps(Model):
     partition_results: Literal["added", "none", "all"] = "added"
 
 
-class GlueWorkload(Model):
+class GlueWorkload(LambdaWorkload):
     """What is added, and the function that does it."""
 
     workload_props: GlueProps = Field(default_factory=GlueProps)
-    runtime_props: ArcProps = Field(default_factory=ArcProps)
 
 
 class GlueAddPartitionsArc(Arc):
@@ -43,13 +41,7 @@ class GlueAddPartitionsArc(Arc):
 
     @declaring
     def __init__(
-        self,
-        name: str,
-        *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
-        workload: GlueWorkload | None = None,
-        exclude: bool | None = None,
+        self, name: str, *, reads: Reads, writes: Writes, workload: GlueWorkload | None = None, exclude: bool | None = None
     ) -> None:
         super().__init__(name, reads=reads, writes=writes, **given(workload=workload, exclude=exclude))
 
@@ -62,7 +54,7 @@ class GlueAddPartitionsArc(Arc):
         return self
 
     def running(self) -> Running:
-        return Running(timeout=self.workload.runtime_props.timeout_min * 60.0)
+        return self.workload.running()
 
     def workload_spec(self) -> dict[str, Any]:
         return {"kind": "glueAddPartitions", **self.workload.workload_props.data(defaults=True)}

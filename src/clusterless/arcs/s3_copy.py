@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from clusterless.arcs.copying import CopyProps
-from clusterless.model.base import Model, declaring, given
+from clusterless.arcs.on_lambda import LambdaWorkload
+from clusterless.model.base import declaring, given
 from clusterless.model.components import Arc, Running
-from clusterless.model.dataset import Dataset, Source
-from clusterless.model.runtime_props import ArcProps
+from clusterless.model.dataset import Reads, Writes
 
 
-class S3CopyWorkload(Model):
+class S3CopyWorkload(LambdaWorkload):
     """What is copied, and the function that does it."""
 
     workload_props: CopyProps = Field(default_factory=CopyProps)
-    runtime_props: ArcProps = Field(default_factory=ArcProps)
 
 
 class S3CopyArc(Arc):
@@ -29,18 +27,12 @@ class S3CopyArc(Arc):
 
     @declaring
     def __init__(
-        self,
-        name: str,
-        *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
-        workload: S3CopyWorkload | None = None,
-        exclude: bool | None = None,
+        self, name: str, *, reads: Reads, writes: Writes, workload: S3CopyWorkload | None = None, exclude: bool | None = None
     ) -> None:
         super().__init__(name, reads=reads, writes=writes, **given(workload=workload, exclude=exclude))
 
     def running(self) -> Running:
-        return Running(timeout=self.workload.runtime_props.timeout_min * 60.0)
+        return self.workload.running()
 
     def workload_spec(self) -> dict[str, Any]:
         return self.workload.workload_props.spec()

@@ -6,14 +6,14 @@ A kind is a subclass with its own fields and ``type``; it tells the compiler abo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from clusterless.model.base import InTemplate, Model, Name, declaring, given
-from clusterless.model.dataset import Dataset, Located, Source, as_source, by_role
+from clusterless.model.dataset import Dataset, Located, Reads, Source, Writes, as_source, by_role
 from clusterless.runtime.spec import FilterSpec, PolicySpec
 
 Sort = Literal["resources", "activities", "boundaries", "arcs"]
@@ -33,6 +33,14 @@ class Component(Model):
     @declaring
     def __init__(self, name: str, **fields: Any) -> None:
         super().__init__(name=name, **fields)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """A kind that does not answer what it has to is refused where it is defined, not when a pipeline first uses it."""
+        super().__pydantic_init_subclass__(**options)
+        missing = sorted(cls.__abstractmethods__)
+        if missing and not cls.model_fields["type"].is_required():
+            raise TypeError(f"{cls.__name__} is a kind of component ({cls.kind()!r}) and does not define {', '.join(missing)}")
 
     def data(self, *, defaults: bool = False) -> dict[str, Any]:
         return {"type": self.type, **super().data(defaults=defaults)}
@@ -86,9 +94,9 @@ class Boundary(Component):
     def __init__(self, name: str, *, dataset: Dataset, **fields: Any) -> None:
         super().__init__(name, dataset=dataset, **fields)
 
+    @abstractmethod
     def intake(self) -> Intake:
         """How arrivals become lots."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it takes arrivals in")
 
 
 @dataclass(frozen=True)
@@ -120,8 +128,8 @@ class Arc(Component):
         self,
         name: str,
         *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source] | None = None,
-        writes: Dataset | Mapping[str, Dataset] | None = None,
+        reads: Reads | None = None,
+        writes: Writes | None = None,
         **fields: Any,
     ) -> None:
         sources = None if reads is None else {role: as_source(it) for role, it in by_role(reads, "reads").items()}
@@ -137,6 +145,6 @@ class Arc(Component):
         """How runs are named, tried and limited."""
         return Running()
 
+    @abstractmethod
     def workload_spec(self) -> dict[str, Any]:
         """The workload as JSON data: ``kind`` and what that kind needs."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it runs")

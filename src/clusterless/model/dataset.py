@@ -7,7 +7,7 @@ A :class:`Dataset` says where data lies and is what a component *writes*; a :cla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -68,8 +68,13 @@ Located = Annotated[Dataset, AfterValidator(_located), Field(json_schema_extra={
 
 MAIN = "main"
 
+Reads: TypeAlias = Dataset | Source | Mapping[str, Dataset | Source]
+"""What an arc reads: one dataset, whose role is ``main``, or a mapping of roles."""
+Writes: TypeAlias = Dataset | Mapping[str, Dataset]
+"""What an arc writes, likewise."""
 
-def by_role(given: Dataset | Source | Mapping[str, Dataset | Source], argument: str) -> dict[str, Dataset | Source]:
+
+def by_role(given: Reads, argument: str) -> dict[str, Dataset | Source]:
     """One dataset (role ``main``) or a mapping of roles, as a mapping."""
     roles = dict(given) if isinstance(given, Mapping) else {MAIN: given}
     for role, dataset in roles.items():

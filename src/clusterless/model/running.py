@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
 from pydantic import Field
 
 from clusterless.model.base import Duration, Name, Start, declaring, seconds
 from clusterless.model.components import Arc, Running
-from clusterless.model.dataset import Dataset, Source
+from clusterless.model.dataset import Reads, Writes
 from clusterless.model.policies import Policy, policy_spec
 
 
@@ -55,8 +54,8 @@ class NeutralArc(Arc):
         self,
         name: str,
         *,
-        reads: Dataset | Source | Mapping[str, Dataset | Source],
-        writes: Dataset | Mapping[str, Dataset],
+        reads: Reads,
+        writes: Writes,
         **fields: Any,
     ) -> None:
         super().__init__(name, reads=reads, writes=writes, **fields)
