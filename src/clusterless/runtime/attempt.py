@@ -8,6 +8,9 @@
     commit    create commit.json: exactly one per generation
     publish   from the commit's bytes: manifests, then the marker        (:mod:`clusterless.runtime.publish`)
 
+Work that outlives a function (a container, a query) cuts this in two. *Start* is look, claim, submit; *finish*, when the job's
+end is heard of, is commit and publish, by whoever hears it. An alarm at the lease's end asks after a job that said nothing.
+
 A crash before the commit leaves a claim, which the next delivery takes over; one after it is repaired by whoever reads the
 commit. A failure is recorded and raised, so that the platform delivers again. After its own work a delivery looks behind, for
 lots that were announced and are not committed. Nothing is ever deleted here.
@@ -22,11 +25,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from clusterless.runtime.behind import Behind
 from clusterless.runtime.clock import Alarm, Clock
-from clusterless.runtime.errors import ClusterlessError, StoreError, WorkloadError
+from clusterless.runtime.errors import ClusterlessError, StoreError, StoreUnavailable, WorkloadError
 from clusterless.runtime.history import (
     Busy,
     Committed,
@@ -47,13 +50,14 @@ from clusterless.runtime.lots import Lot, parse_lot
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
 from clusterless.runtime.policy import Member, Run, due, interval, picked_roles, roles_of, run_named, runs_of, waits
 from clusterless.runtime.publish import digest_of, partial, roll_forward
-from clusterless.runtime.records import Claim, Commit, Failed, Generations, SinkCommit
+from clusterless.runtime.records import Claim, Commit, Failed, Generations, SinkCommit, Started
 from clusterless.runtime.site import Announcement, Delivery, Site, certain, new_token
 from clusterless.runtime.sources import Reading, Sources
 from clusterless.runtime.spec import ArcSpec, SourceSpec
 from clusterless.runtime.store import Created
-from clusterless.runtime.work import NOTHING, Execute, PartialResult, Produced, Work
+from clusterless.runtime.work import NOTHING, Execute, Jobs, PartialResult, Produced, Work
 
+T = TypeVar("T")
 INLINE = 512
 """Manifests of at most so many URIs lie in the commit; longer ones are staged beside the claim."""
 
@@ -65,6 +69,7 @@ class Ending(Enum):
     LOST = "another attempt committed first"
     ALREADY = "already committed"
     BUSY = "another delivery is at it"
+    STARTED = "its job is running"
     WAITING = "waiting for other members"
     ABSENT = "not announced"
     EXHAUSTED = "all attempts failed"
@@ -117,6 +122,8 @@ class ArcRunner:
     inline: int = INLINE
     guard: Callable[[Run], AbstractContextManager[None]] = lambda run: nullcontext()
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
+    jobs: Jobs | None = None
+    """What runs the work if it outlives this process; None: ``execute`` does it here and now."""
     sources: Sources = field(init=False)
     behind: Behind = field(init=False)
 
@@ -154,8 +161,8 @@ class ArcRunner:
             return self._watch(self._advance(run, delivery, announced, note))
 
     def _watch(self, result: Result, armed: float = 0.0) -> Result:
-        """Whoever meets a live claim stops, and this delivery will not come again: look when the claim's lease is over."""
-        if result.ending is Ending.BUSY and result.until is not None:
+        """Whoever meets a live claim or starts a job stops, and its delivery will not come again: look when the lease is over."""
+        if result.ending in (Ending.BUSY, Ending.STARTED) and result.until is not None:
             at = max(result.until, armed + AGAIN)
             self.alarm.arm(_run_alarm(result.run, at), at)
         return result
@@ -216,7 +223,49 @@ class ArcRunner:
             if not isinstance(decision, Slot):
                 return self._stop(run, decision)
             if self._create_claim(run, decision, delivery, cascade):
-                return self._run(run, decision, readings, [], cascade)
+                return self._watch(self._run(run, decision, readings, [], cascade))
+
+    def finish(self, run: Run, generation: int, attempt: int, delivery: Delivery) -> Result:
+        """An attempt's job is said to have ended: ask the service, then commit what it produced, or record how it failed and go
+        on with the next attempt. Raises the job's error if no attempt is left."""
+        history = read_history(self.site.state, self.keys(run), run.lot).get(generation)
+        if history is None or attempt not in history.attempts:
+            return Result(run, Ending.ABSENT)
+        if history.committed:
+            return self._stop(run, Committed(generation))
+        if attempt in history.failed:
+            return self._watch(self._advance(run, delivery))
+        if self.site.state.head(key := self.keys(run).started(run.lot, generation, attempt)) is None:
+            raise StoreUnavailable("the job ended before it was on record", where=key, fix="deliver again")
+        return self._watch(self._resume(run, generation, attempt, delivery) or self._advance(run, delivery))
+
+    def _resume(self, run: Run, generation: int, attempt: int, delivery: Delivery) -> Result | None:
+        """Finish an attempt whose job has ended, or see that it still runs; None if it started no job."""
+        assert self.jobs is not None, "only work that was submitted is resumed"
+        started = self._record(self.keys(run).started(run.lot, generation, attempt), Started.decode)
+        claim = self._record(self.keys(run).claim(run.lot, generation, attempt), Claim.decode)
+        if started is None or claim is None:
+            return None
+        slot = Slot(generation, attempt, claim.sources)
+        try:
+            work = self._work(run, slot, self.sources.at(run, slot.sources))
+            produced = self.jobs.result(work, started.job)
+            if produced is None:
+                until = claim.started + claim.lease
+                still = self.clock.now() < until
+                return Result(run, Ending.STARTED, generation, until, claim.delivery) if still else None
+            sinks = self._staged(run, slot, work, produced)
+        except WorkloadError as error:
+            self._fail(run, slot, error)
+            result = self._advance(run, delivery)
+            if result.ending is Ending.EXHAUSTED:
+                raise
+            return result
+        return self._commit(run, slot, sinks, started.settled, claim.cascade)
+
+    def _record(self, key: str, decode: Callable[[bytes, str], T]) -> T | None:
+        data = self.site.state.get(key)
+        return None if data is None else decode(data, key)
 
     def _replaying(self, history: History, delivery: Delivery, available: Generations) -> Decision:
         begun = next((g for g in history.values() if g.first is not None and g.first.delivery == delivery.id), None)
@@ -251,7 +300,7 @@ class ArcRunner:
                     return self._run(run, decision, readings, settled or [])
         finally:
             _close(readings)
-        return self._stop(run, decision)
+        return decision if isinstance(decision, Result) else self._stop(run, decision)
 
     def _stop(self, run: Run, decision: Committed | Busy | Exhausted) -> Result:
         if isinstance(decision, Committed):
@@ -292,7 +341,7 @@ class ArcRunner:
 
     # -- claim -------------------------------------------------------------------------------------------------------------
 
-    def _claim(self, run: Run, wanted: Generations, available: Generations, delivery: Delivery) -> Decision:
+    def _claim(self, run: Run, wanted: Generations, available: Generations, delivery: Delivery) -> Decision | Result:
         slot = Slot(1, 1, self._trim(available))
         first = _all_first(available)
         while True:
@@ -309,7 +358,18 @@ class ArcRunner:
             )
             if not isinstance(decision, Slot):
                 return decision
+            if self.jobs is not None and decision.attempt > 1:  # nobody may have heard that the last attempt's job ended
+                resumed = self._last_job(run, decision, delivery)
+                if resumed is not None:
+                    return resumed
             slot, first = Slot(decision.generation, decision.attempt, self._trim(decision.sources)), True
+
+    def _last_job(self, run: Run, slot: Slot, delivery: Delivery) -> Result | None:
+        """What became of the job of the attempt before ``slot``; None if its attempt is over."""
+        failed = self.keys(run).failed(run.lot, slot.generation, slot.attempt - 1)
+        if self.site.state.head(failed) is not None:
+            return None
+        return self._resume(run, slot.generation, slot.attempt - 1, delivery)
 
     def _create_claim(self, run: Run, slot: Slot, delivery: Delivery, cascade: bool = True) -> bool:
         key = self.keys(run).claim(run.lot, slot.generation, slot.attempt)
@@ -322,14 +382,24 @@ class ArcRunner:
         try:
             work = self._work(run, slot, readings)
             empty = all(given.state == "empty" for given in work.inputs) and not self.spec.run_when_empty
+            if self.jobs is not None and not empty:
+                return self._submit(run, slot, work, self.jobs, _by_role(settled))
             produced = dict.fromkeys(work.sinks, NOTHING) if empty else self.execute(work)
-            sinks = {role: self._stage(run, slot, role, produced.get(role, NOTHING)) for role in work.sinks}
+            sinks = self._staged(run, slot, work, produced)
         except Exception as error:
             self._fail(run, slot, error)
             raise
-        absent: dict[str, list[str]] = {}
-        for member in settled:
-            absent.setdefault(member.role, []).append(str(member.lot))
+        return self._commit(run, slot, sinks, _by_role(settled), cascade)
+
+    def _submit(self, run: Run, slot: Slot, work: Work, jobs: Jobs, absent: Mapping[str, list[str]]) -> Result:
+        until = self.clock.now() + self.spec.lease
+        key = self.keys(run).started(run.lot, slot.generation, slot.attempt)
+        certain(self.site.state.create(key, Started(self.token(), jobs.submit(work), absent).encode()), key)
+        return Result(run, Ending.STARTED, slot.generation, until)
+
+    def _commit(
+        self, run: Run, slot: Slot, sinks: Mapping[str, SinkCommit], absent: Mapping[str, list[str]], cascade: bool
+    ) -> Result:
         outcome = "empty" if all(sink.state == "empty" for sink in sinks.values()) else "complete"
         commit = Commit(self.token(), slot.attempt, outcome, slot.sources, sinks, absent, cascade)
         key = self.keys(run).commit(run.lot, slot.generation)
@@ -350,6 +420,9 @@ class ArcRunner:
                 raise WorkloadError(f"lot {member.lot} of source {member.role!r}, which the claim names, is gone")
             inputs.append(self.sources.input(reading))
         return Work(self.spec, self.site, run.lot, start, end, slot.generation, slot.attempt, tuple(inputs), run.role)
+
+    def _staged(self, run: Run, slot: Slot, work: Work, produced: Mapping[str, Produced]) -> dict[str, SinkCommit]:
+        return {role: self._stage(run, slot, role, produced.get(role, NOTHING)) for role in work.sinks}
 
     def _stage(self, run: Run, slot: Slot, role: str, produced: Produced) -> SinkCommit:
         body = encode_chunks(Manifest(state=produced.state, lot=str(run.lot), uris=produced.uris))
@@ -420,6 +493,13 @@ class ArcRunner:
 
     def _trim(self, vector: Generations) -> dict[str, dict[str, int]]:
         return trimmed(vector, set(picked_roles(self.spec)))
+
+
+def _by_role(members: list[Member]) -> dict[str, list[str]]:
+    lots: dict[str, list[str]] = {}
+    for member in members:
+        lots.setdefault(member.role, []).append(str(member.lot))
+    return lots
 
 
 def _all_first(vector: Generations) -> bool:

@@ -10,7 +10,7 @@ tools and its buckets stay readable; anyone may recreate a missing key of them f
 
 The *protocol* tree decides, and lies in the state bucket as well::
 
-    lots/project=P/version=V/arc=A/[role=R/]lot=L/generation=0001/attempt=0001/claim.json, sink=R.json, failed.json
+    lots/project=P/version=V/arc=A/[role=R/]lot=L/generation=0001/attempt=0001/claim.json, started.json, sink=R.json, failed.json
                                                                   commit.json
     lots/project=P/version=V/boundary=B/lot=L/generation=0001/    open.json, arrivals/X.json, late/X.json, seal.json, commit.json
 
@@ -148,6 +148,9 @@ class ArcKeys:
 
     def claim(self, lot: Lot | str, generation: int, attempt: int) -> str:
         return f"{self.attempt(lot, generation, attempt)}claim.json"
+
+    def started(self, lot: Lot | str, generation: int, attempt: int) -> str:
+        return f"{self.attempt(lot, generation, attempt)}started.json"
 
     def failed(self, lot: Lot | str, generation: int, attempt: int) -> str:
         return f"{self.attempt(lot, generation, attempt)}failed.json"

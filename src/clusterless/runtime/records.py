@@ -66,6 +66,24 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Started:
+    """An attempt's work goes on elsewhere, in a job: whoever hears that it ended finishes the attempt."""
+
+    writer: str
+    job: str
+    """What the job service calls it."""
+    settled: Mapping[str, list[str]] = field(default_factory=dict)
+    """Role → lots that were absent when the run was due, for the commit."""
+
+    def encode(self) -> bytes:
+        return encode(vars(self))
+
+    @staticmethod
+    def decode(data: bytes, key: str) -> Started:
+        return _build(Started, decode(data, key), key)
+
+
+@dataclass(frozen=True)
 class Failed:
     """An attempt failed, with what is known of it."""
 

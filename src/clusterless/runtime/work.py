@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from clusterless.runtime.errors import WorkloadError
 from clusterless.runtime.layout import data_folder
@@ -100,3 +100,22 @@ class Work:
 
 Execute: TypeAlias = Callable[[Work], Mapping[str, Produced]]
 """Does an attempt's work. Raises :class:`WorkloadError` for what the workload did, any other error for what befell it."""
+
+
+class Jobs(Protocol):
+    """Runs work that outlives the function which claimed it: a container, a query, a training.
+
+    The claim is what makes a submission happen once: an attempt's job is submitted by whoever created its claim, and by nobody
+    else. What it writes has names of its attempt, as with all work.
+    """
+
+    def submit(self, work: Work) -> str:
+        """Start an attempt's job; what the service calls it."""
+        ...
+
+    def result(self, work: Work, job: str) -> Mapping[str, Produced] | None:
+        """What an attempt's job has produced; None while it runs. Asked of the service and of storage, never of an event.
+
+        Raises :class:`WorkloadError` if the job failed, or is not known any more.
+        """
+        ...
