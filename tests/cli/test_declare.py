@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Cls
 
 BAD = {
@@ -51,6 +53,24 @@ def test_a_file_that_is_not_there_has_an_exit_code_of_its_own(cls: Cls) -> None:
         answer = cls(*command)
         assert (answer.code, answer.out) == (74, "")
         assert "there is no such file" in answer.err
+
+
+def test_a_folder_without_a_pipeline_is_told_likewise(cls: Cls) -> None:
+    Path("empty").mkdir()
+    answer = cls("verify", "-p", "empty")
+    assert (answer.code, answer.out) == (74, "")
+    assert "there is no such file\n  where: empty/pipeline.py\n  fix:   check the name given with -p" in answer.err
+
+
+def test_a_folder_stands_for_the_pipeline_in_it(shop: Cls) -> None:
+    assert shop("verify", "-p", ".").code == 0
+
+
+@pytest.mark.parametrize("command", [("verify",), ("plan",), ("datasets", "status", "-p", "pipeline.py"), ("local", "run")])
+def test_one_value_is_taken_once(shop: Cls, command: tuple[str, ...]) -> None:
+    answer = shop(*command, "-p", "other.py", "--pipeline", "pipeline.py")
+    assert (answer.code, answer.out) == (2, "")
+    assert "'--pipeline' / '-p': is given more than once" in answer.err
 
 
 def test_a_pipeline_that_raises_is_told_by_its_line(cls: Cls) -> None:

@@ -8,6 +8,11 @@ import pytest
 
 from tests.cli.conftest import DROPPED, LOT, Cls
 
+EVERY = (
+    ("verify",), ("plan",), ("datasets", "status"), ("why", "totals", LOT), ("local", "run"), ("local", "watch"),
+    ("local", "drop", "sample/monday.csv"),
+)  # fmt: skip
+"""Commands that look into the lake."""
 FAILING = 'raise ValueError("no luck")'
 
 
@@ -90,6 +95,12 @@ def test_a_run_tells_what_became_available(shop: Cls) -> None:
 
 def test_a_second_run_finds_nothing_to_do(run: Cls) -> None:
     assert [it["complete"] for it in run("local", "run", "-o", "json").json["lots"]] == [0, 0]
+
+
+def test_one_lot_is_one_lot(shop: Cls) -> None:
+    breaks()
+    drop(shop, "sample/monday.csv")
+    assert "1 lot became available" in shop("local", "run").out
 
 
 def test_lots_are_told_as_they_become_available_to_those_who_ask(shop: Cls) -> None:
@@ -195,10 +206,21 @@ def test_a_folder_that_may_not_be_made(shop: Cls, monkeypatch: pytest.MonkeyPatc
 
 def test_a_file_in_the_lake_s_place(shop: Cls) -> None:
     Path("lake").write_text("")
-    answer = shop("local", "run")
-    assert (answer.code, answer.out) == (1, "")
-    assert "error: " in answer.err
-    assert "Traceback" not in answer.err
+    for command in EVERY:
+        answer = shop(*command)
+        assert (answer.code, answer.out) == (1, "")
+        assert "error: is a file, and has to be a folder" in answer.err
+        assert "lake\n  fix:   choose another root" in answer.err
+
+
+def test_a_file_in_a_watched_folder_s_place(shop: Cls) -> None:
+    Path("lake").mkdir()
+    Path("lake/inbox").write_text("")
+    for command in EVERY:
+        answer = shop(*command)
+        assert (answer.code, answer.out) == (1, "")
+        assert "error: is a file, and has to be a folder" in answer.err
+        assert "lake/inbox\n  fix:   move the file away, or declare another path" in answer.err
 
 
 def test_a_full_disk(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:

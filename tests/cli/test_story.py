@@ -48,6 +48,7 @@ def test_what_has_no_story(run: Cls) -> None:
         (("totlas", LOT), "did you mean 'totals'?"),
         (("totals", "20240501PT5M999"), "ordinals of PT5M run from 000 to 287"),
         (("totals", "soon"), "is no point in time"),
+        (("totals", "20240501P1D000"), "a day's is 20230101PT24H000"),
     ):
         answer = run("why", *arguments)
         assert (answer.code, answer.out) == (1, "")

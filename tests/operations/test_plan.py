@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clusterless import Dataset, Pipeline, aws, local
-from clusterless.arcs import CommandArc, FunctionArc, window
+from clusterless.arcs import CommandArc, CopyArc, FunctionArc, window
 from clusterless.boundaries import PutBoundary, ScheduleBoundary
 from clusterless.model.problems import ProjectErrors
 from clusterless.operations import plan as module
@@ -60,6 +60,13 @@ def test_schedules_windows_commands_and_read_only_sources_have_steps_of_their_ow
     assert Read("job", "table", "raw/1") in steps
     assert RunWorkload("job", "command", "sh job.sh", "all", "PT1H", ("out/1",), 3, 840.0, ("key",)) in steps
     assert RunWorkload("daily", "function", "jobs:daily", "window(24, 24)", "PT1H", ("clean/1",), 3, 840.0) in steps
+
+
+def test_a_kind_that_says_it_all_is_not_told_twice() -> None:
+    inbox, copies = Dataset("inbox", "1", "inbox/"), Dataset("copies", "1", "copies/")
+    components = [PutBoundary("landing", into=inbox, every="1h"), CopyArc("copy", reads=inbox, writes=copies)]
+    copy = plan(Pipeline("shop", "1", placement=local("lake"), components=components))[-1]
+    assert explain(copy).startswith("run the copy for each lot, writing copies/1;")
 
 
 def test_what_is_excluded_is_not_planned() -> None:

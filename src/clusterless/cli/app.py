@@ -8,7 +8,7 @@ import typer
 
 from clusterless.cli import declare, local, reports, show, start, story
 from clusterless.cli.errors import CODES, Commands
-from clusterless.cli.options import Format, examples
+from clusterless.cli.options import Format, examples, strictly
 
 app = typer.Typer(
     cls=Commands,
@@ -48,3 +48,4 @@ start.add(app)
 local.add(app)
 reports.add(app)
 story.add(app)
+strictly(app)

@@ -93,16 +93,11 @@ def _drop(home: Home, spec: BoundarySpec, folder: str, file: Path, modified: flo
 
 def _lot(home: Home, spec: BoundarySpec, uri: str, modified: float) -> str:
     """The lot that an arrival will be in, if it is not late for it. Raises if no lot takes it."""
+    from clusterless.providers.local.timing import Alarms, ComponentAlarm
     from clusterless.runtime.clock import SystemClock
     from clusterless.runtime.intake import Intake
     from clusterless.runtime.records import Arrival
 
-    intake = Intake(spec, home.placements[0].place.site(), SystemClock(), _NoAlarm())
+    nobodys = ComponentAlarm(Alarms(), ("boundary", spec.name))  # nothing is marked here, so nothing is armed
+    intake = Intake(spec, home.placements[0].place.site(), SystemClock(), nobodys)
     return str(intake.lot_of(Arrival(uri, "", int(modified), 0)))
-
-
-class _NoAlarm:
-    """Nothing is marked here, so nothing is armed."""
-
-    def arm(self, name: str, at: float) -> None:
-        raise NotImplementedError(f"dropping arms no alarm: {name} at {at}")

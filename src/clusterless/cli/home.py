@@ -71,6 +71,9 @@ def _there(record: PlacementRecord, root: Path) -> There:
 def look(pipeline: str | None, root: Path | None) -> Home:
     """Where a report looks: at a folder if only that is given, else at the pipeline's placement."""
     if pipeline is None and root is not None:
+        from clusterless.providers.local.place import check_folders
+
+        check_folders(root)
         if not root.is_dir():
             raise NoSuchFile("there is no such folder", where=str(root), fix="give the lake's folder with --root")
         return Home(None, root)
@@ -82,8 +85,10 @@ def load(pipeline: str | None) -> Loaded:
     from clusterless.model.load import load as load_file
 
     file = Path(pipeline or PIPELINE)
+    if file.is_dir():
+        file = file / PIPELINE
     if pipeline != "-" and not file.exists():
-        fix = "give the pipeline with -p FILE" if pipeline is None else "check the name given with -p"
+        fix = "give the pipeline with -p FILE" if pipeline is None else "check the name given with -p: a file, or its folder"
         raise NoSuchFile("there is no such file", where=str(file), fix=fix)
     with redirect_stdout(sys.stderr):  # what a pipeline's file prints is none of the answer
         return load_file(pipeline or PIPELINE)
@@ -98,7 +103,11 @@ def lake(loaded: Loaded, root: Path | None) -> Path:
             where=loaded.file,
             fix="place it with local('./lake')",
         )
-    return root if root is not None else loaded.folder / Path(at.root or "").expanduser()
+    from clusterless.providers.local.place import check_folders
+
+    folder = root if root is not None else loaded.folder / Path(at.root or "").expanduser()
+    check_folders(folder, [boundary.dataset.path or "" for boundary in loaded.pipeline.boundaries])
+    return folder
 
 
 def local_home(pipeline: str | None, root: Path | None) -> Home:

@@ -62,6 +62,8 @@ def watch(
 
     Ctrl-C or SIGTERM ends it: what runs is finished, and whatever comes next goes on from there. A second Ctrl-C does not wait.
     """
+    from clusterless.operations.story import counted
+
     with _running(pipeline, root, workers, patient=True) as (runner, home):
         stop = _Stop()
         answer = sys.stdout
@@ -72,7 +74,7 @@ def watch(
             report = runner.watch(stop.asked, idle=lambda: _tell(runner, failures))
     failures.tell(report.failures)
     failures.tell_rejected(report.rejected)
-    typer.echo(f"stopped; {sum(report.lots.values())} lots became available", err=True)
+    typer.echo(f"stopped; {counted(sum(report.lots.values()), 'lot')} became available", err=True)
     if not report.ok:
         raise Failed
 
@@ -106,13 +108,15 @@ def _progress(runner: LocalRunner) -> Iterator[None]:
         return
     from rich.console import Console
 
-    counted = 0
+    from clusterless.operations.story import counted
+
+    number = 0
     with Console(stderr=True).status("taking in what is there") as status:
 
         def count(note: Announcement) -> None:
-            nonlocal counted
-            counted += 1
-            status.update(f"{counted:,} lots became available; now {note.dataset} {note.lot}")
+            nonlocal number
+            number += 1
+            status.update(f"{counted(number, 'lot')} became available; now {note.dataset} {note.lot}")
 
         runner.on_announcement(count)
         yield

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 
 class Format(StrEnum):
@@ -16,6 +18,26 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     TSV = "tsv"
+
+
+class Command(TyperCommand):
+    """A command that refuses an option given twice where it can hold only one value: the last would win unseen."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for option, times in Counter(given).items() if not ctx.resilient_parsing else ():
+            if isinstance(option, TyperOption) and times > 1 and not (option.multiple or option.count or option.is_flag):
+                raise typer.BadParameter("is given more than once, and takes one value", ctx=ctx, param=option)
+        return super().parse_args(ctx, args)
+
+
+def strictly(group: typer.Typer) -> None:
+    """Have all commands of a group, and below it, be of :class:`Command`."""
+    for command in group.registered_commands:
+        command.cls = Command
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            strictly(below.typer_instance)
 
 
 def examples(*commands: str) -> str:

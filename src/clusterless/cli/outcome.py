@@ -37,6 +37,8 @@ class WaitingRow:
 
 
 def show_report(report: Report, project: ProjectSpec, place: str, output: Format | None) -> None:
+    from clusterless.operations.story import counted
+
     ids = [spec.dataset.id for spec in project.boundaries] + [sink.id for arc in project.arcs for sink in arc.sinks.values()]
     lots = [LotsRow(id, report.lots.get((id, "complete"), 0), report.lots.get((id, "empty"), 0)) for id in ids]
     waiting = list(_waiting(report))
@@ -48,7 +50,7 @@ def show_report(report: Report, project: ProjectSpec, place: str, output: Format
     else:
         emit(LotsRow, lots, output)
         if output is Format.TABLE:
-            typer.echo(f"\n{sum(report.lots.values()):,} lots became available in {report.seconds:.1f} s")
+            typer.echo(f"\n{counted(sum(report.lots.values()), 'lot')} became available in {report.seconds:.1f} s")
             for row in waiting:
                 typer.echo(f"{row.what} {row.why}{f' until {row.until}' if row.until else ''}")
     failures.tell(report.failures)

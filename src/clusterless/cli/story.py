@@ -86,11 +86,11 @@ def _find(home: Home, dataset: str) -> tuple[There, Catalog, str]:
 
 def _lot(catalog: Catalog, id: str, text: str) -> str:
     """A lot's id, from itself or from a time in it."""
-    from clusterless.operations.ranges import instant
+    from clusterless.operations.ranges import instant, names_lot
     from clusterless.runtime.lots import parse_lot
 
     producer = catalog.producer(id)
-    if producer is None or "PT" in text:
+    if producer is None or names_lot(text):
         return str(parse_lot(text))
     return str(producer.unit.lot_at(instant(text, time.time())))
 

@@ -97,6 +97,7 @@ class RunWorkload:
     arc: str
     workload: str
     what: str
+    """The handler or the command; empty where the kind says it all."""
     policy: str
     unit: str
     writes: tuple[str, ...]
@@ -157,7 +158,7 @@ def _dataset(dataset: DatasetSpec, owner: str) -> CreateDataset:
 
 def _what(spec: ArcSpec) -> str:
     work = spec.workload
-    return str(work.get("handler") or " ".join(map(str, work.get("command") or ())) or work["kind"])
+    return str(work.get("handler") or " ".join(map(str, work.get("command") or ())))
 
 
 def _policy(spec: ArcSpec) -> str:
@@ -226,6 +227,6 @@ def _(step: RunWorkload) -> str:
     often = f"each run of {step.policy}" if step.policy != "all" else "each lot"
     secrets = f" with the secrets {', '.join(step.secrets)}" if step.secrets else ""
     return (
-        f"run the {step.workload} {step.what} for {often}{secrets}, writing {', '.join(step.writes)}; "
+        f"run the {' '.join(filter(None, (step.workload, step.what)))} for {often}{secrets}, writing {', '.join(step.writes)}; "
         f"up to {step.attempts} attempts of {step.timeout:g} s"
     )

@@ -25,7 +25,7 @@ def instant(text: str, now: float) -> float:
         return now
     if match := _AGO.fullmatch(text):
         return now - int(match[1]) * _SECONDS[match[2].lower()]
-    if re.fullmatch(r"[0-9]{8}PT[0-9HM]+", text):
+    if names_lot(text):
         return parse_lot(text).start
     try:
         found = datetime.fromisoformat(text)
@@ -34,6 +34,11 @@ def instant(text: str, now: float) -> float:
         raise InvalidInput(
             f"{text!r} is no point in time", fix="for example 12h (ago), now, 2015-05-17, 2015-05-17T10:05, 20150517PT5M121"
         ) from None
+
+
+def names_lot(text: str) -> bool:
+    """Whether a text is meant as a lot's id: a day, then a length of time. It may be none all the same."""
+    return re.match(r"[0-9]{8}P", text) is not None
 
 
 @dataclass(frozen=True)

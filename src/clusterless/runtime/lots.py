@@ -134,7 +134,7 @@ def parse_lot(text: str) -> Lot:
     match = _LOT.fullmatch(text)
     fix = "lot ids look like 20230101PT5M050: day, unit, ordinal within the day"
     if not match:
-        raise InvalidInput(f"{text!r} is not a lot id", fix=fix)
+        raise InvalidInput(f"{text!r} is not a lot id", fix=f"{fix}; a day's is 20230101PT24H000" if "D" in text else fix)
     unit = _unit_of(match[4], text)
     try:
         day = date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH_DAY

@@ -266,7 +266,7 @@ class TestDisks:
 
     def test_a_root_that_is_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "lake").write_text("")
-        with pytest.raises(InvalidInput, match="not a usable folder"):
+        with pytest.raises(InvalidInput, match="is a file, and has to be a folder"):
             runner(tmp_path / "lake", SPEC)
 
     def test_a_disk_without_hard_links_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,16 @@ class Place:
     def prepare(self, project: ProjectSpec | None = None) -> None:
         """Make sure that the folder can hold the protocol, and the project's names; raises with the reason if it cannot.
         Milliseconds."""
+        boundaries = project.boundaries if project is not None else ()
+        check_folders(self.root, [boundary.dataset.path for boundary in boundaries])
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except PermissionError as error:
             raise StoreDenied("the lake's folder cannot be made", where=str(self.root), fix="choose another root") from error
         except OSError as error:
-            raise InvalidInput(f"not a usable folder ({error.strerror})", where=str(self.root)) from error
+            raise InvalidInput(
+                f"not a usable folder ({error.strerror})", where=str(self.root), fix="choose another root"
+            ) from error
         disk = self.data.probe()
         if project is not None and not disk.case_sensitive:
             _check_case(project)
@@ -98,6 +102,18 @@ class Place:
         folder = self.root / PRIVATE / "scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def check_folders(root: Path, paths: Iterable[str] = ()) -> None:
+    """Refuse files where folders have to be: at a lake's root, or at a path below it (URIs; those of other stores are passed
+    over). What is not there yet is fine. Raises :class:`InvalidInput`."""
+    below = [key.strip("/") for scheme, _, key in map(split, paths) if not scheme]
+    for folder in [root, *(root / key for key in below)]:
+        here = [folder, *(it for it in folder.parents if it != root and it.is_relative_to(root))]
+        for it in here:
+            if it.exists() and not it.is_dir():
+                fix = "choose another root" if it == root else "move the file away, or declare another path"
+                raise InvalidInput("is a file, and has to be a folder", where=str(it), fix=fix)
 
 
 def _check_case(project: ProjectSpec) -> None:
