@@ -52,7 +52,7 @@ def test_what_is_no_unit(unit: str) -> None:
         PutBoundary("landing", into=RAW, every=unit)
 
 
-@pytest.mark.parametrize("pattern", [DATE, rf"{DATE}/(?P<hour>\d\d)(?P<minute>\d\d)", r"lot=(?P<lot>[^/]+)"])
+@pytest.mark.parametrize("pattern", [rf"{DATE}/(?P<hour>\d\d)(?P<minute>\d\d)", r"lot=(?P<lot>[^/]+)", rf"{DATE}|(?P<lot>\S+)"])
 def test_lots_taken_from_keys(pattern: str) -> None:
     assert put(lot_from="key", key_pattern=pattern).intake().key_pattern == pattern
 
@@ -71,6 +71,34 @@ def test_lots_taken_from_keys(pattern: str) -> None:
 def test_patterns_that_could_name_no_lot(pattern: str | None, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         put(lot_from="key", key_pattern=pattern)
+
+
+HOUR, MINUTE = r"(?P<hour>\d\d)", r"(?P<minute>\d\d)"
+
+
+@pytest.mark.parametrize(
+    ("every", "pattern", "said"),
+    [
+        (
+            "5m",
+            DATE,
+            r"has no group hour, minute, so all of a day would belong to its first lot of PT5M \(add \(\?P<hour>.*: 1d\)",
+        ),
+        ("1h", DATE, r"has no group hour, so all of a day would belong to its first lot of PT1H"),
+        ("12h", DATE + MINUTE, r"has no group hour, so all of a day"),
+        ("30m", DATE + HOUR, r"has no group minute, so all of an hour would belong to its first lot of PT30M .*: 1h\)"),
+    ],
+)
+def test_a_date_in_the_key_is_as_fine_as_the_lots(every: str, pattern: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        PutBoundary("landing", into=RAW, every=every, lot_from="key", key_pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("every", "pattern"), [("1d", DATE), ("1h", DATE + HOUR), ("90m", DATE + HOUR), ("12h", DATE + HOUR), ("1d", DATE + HOUR)]
+)
+def test_and_may_be_finer(every: str, pattern: str) -> None:
+    assert PutBoundary("landing", into=RAW, every=every, lot_from="key", key_pattern=pattern).lot_unit == every
 
 
 @pytest.mark.parametrize("lot_from", ["arrival", "object"])

@@ -81,7 +81,7 @@ class TestKindsOfOthers:
 
 
 def test_a_kind_that_does_not_say_what_it_runs_is_refused_where_it_is_defined() -> None:
-    with pytest.raises(TypeError, match="Silent is a kind of component .* does not define workload_spec"):
+    with pytest.raises(TypeError, match=r"Silent is a kind of component .* does not define workload_spec"):
 
         class Silent(Arc):
             type: Literal["acme:etl:silentArc"] = "acme:etl:silentArc"

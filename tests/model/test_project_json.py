@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clusterless import Dataset, Pipeline
+from clusterless import Dataset, Pipeline, local
 from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, FunctionArc, PathFilter, latest, window
 from clusterless.boundaries import PutBoundary, ScheduleBoundary
 from clusterless.model.jsontext import parse, without_comments
@@ -96,6 +96,30 @@ def test_null_and_empty_lists_that_were_written_stay_written() -> None:
         "start": None,
     }
     assert Pipeline.from_json(json.dumps(data)).data() == data
+
+
+def test_a_folder_needs_no_account_and_gets_none_written_into_its_file() -> None:
+    text = json.dumps({"project": {"name": "logs", "version": "1"}, "placement": {"provider": "local", "root": "lake"}})
+    pipeline = Pipeline.from_json(text)
+    assert pipeline.placement == local("lake")
+    assert json.loads(pipeline.to_json()) == json.loads(text)
+    assert pipeline.data(defaults=True)["placement"] == {**local("lake").data(), "stage": None}
+    assert Pipeline.from_json(pipeline.to_json(defaults=True)) == pipeline
+
+
+@pytest.mark.parametrize(
+    ("placement", "told"),
+    [
+        ({"provider": "aws"}, ["placement: 'account' is missing", "placement: 'region' is missing"]),
+        ({"provider": "gcp", "account": "my-project-123"}, ["placement: 'region' is missing"]),
+        ({"root": "lake"}, ["placement: 'provider' is missing"]),
+        ({"provider": "local", "root": "lake", "account": None}, ["placement.account: found null, expected text in quotes"]),
+    ],
+)
+def test_what_a_placement_lacks_is_told_once(placement: dict[str, Any], told: list[str]) -> None:
+    with pytest.raises(ProjectErrors) as caught:
+        Pipeline.from_json(json.dumps({"project": {"name": "logs", "version": "1"}, "placement": placement}))
+    assert [str(problem).partition(" (")[0] for problem in caught.value.problems] == told
 
 
 def test_partial_runtime_props_keep_the_components_defaults() -> None:

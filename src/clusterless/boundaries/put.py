@@ -4,7 +4,8 @@ An object's lot is a pure function of the object, never of the moment somebody n
 
 * ``lot_from="arrival"`` (default): the interval of its last-modified time; a straggler goes to a later lot.
 * ``lot_from="object"``: the same time, but a straggler reopens its own lot, as a new generation.
-* ``lot_from="key"``: a date in its key (``key_pattern``), so that history can be taken in as the lots it belongs to.
+* ``lot_from="key"``: a date in its key (``key_pattern``), so that history can be taken in as the lots it belongs to. The date has
+  to be as fine as the lots are: with an hour for lots shorter than a day, with a minute for lots shorter than an hour.
 
 Data is listed where it arrived and never copied, so ``watches`` is where the dataset lies.
 """
@@ -20,6 +21,7 @@ from clusterless.model.base import Duration, LotUnit, Start, declaring, given, r
 from clusterless.model.components import Boundary, Intake
 from clusterless.model.dataset import Dataset
 from clusterless.model.filters import PathFilter
+from clusterless.runtime.lots import Unit, parse_unit
 
 DATE = ("year", "month", "day")
 FIX = r"for example (?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d), optionally with hour and minute, or one group lot"
@@ -76,7 +78,7 @@ class PutBoundary(Boundary):
             if self.key_pattern is not None:
                 raise refused(f"a key pattern says nothing where lots are taken from '{self.lot_from}'", "use lot_from 'key'")
             return self
-        check_key_pattern(self.key_pattern)
+        check_key_pattern(self.key_pattern, parse_unit(self.lot_unit))
         return self
 
     def intake(self) -> Intake:
@@ -92,8 +94,8 @@ class PutBoundary(Boundary):
         )
 
 
-def check_key_pattern(pattern: str | None) -> None:
-    """Refuse a key pattern that cannot name a lot."""
+def check_key_pattern(pattern: str | None, unit: Unit) -> None:
+    """Refuse a key pattern that cannot name a lot, or not all lots of ``unit``."""
     if not pattern:
         raise refused("lots are taken from keys, and no key pattern says how", FIX)
     try:
@@ -105,3 +107,15 @@ def check_key_pattern(pattern: str | None) -> None:
         raise refused(f"key pattern {pattern!r} has no group {missing}", FIX)
     if unknown := sorted(groups - {*DATE, "hour", "minute", "lot"}):
         raise refused(f"key pattern {pattern!r} has unknown groups {', '.join(unknown)}", FIX)
+    if "lot" not in groups:
+        _check_fineness(pattern, groups, unit)
+
+
+def _check_fineness(pattern: str, groups: set[str], unit: Unit) -> None:
+    """A date that is coarser than the lots puts all of its day or hour into one of them, and the others would never be."""
+    missing = [part for part, minutes in (("hour", 1440), ("minute", 60)) if unit.minutes < minutes and part not in groups]
+    if missing:
+        whole, length = ("a day", "1d") if missing[0] == "hour" else ("an hour", "1h")
+        none, groups_to_add = ", ".join(missing), "".join(rf"(?P<{part}>\d\d)" for part in missing)
+        what = f"key pattern {pattern!r} has no group {none}, so all of {whole} would belong to its first lot of {unit}"
+        raise refused(what, f"add {groups_to_add} where the key has them, or make the lots as long as what it names: {length}")

@@ -24,6 +24,12 @@ from clusterless.runtime.errors import InvalidInput
 M = TypeVar("M", bound=Model)
 FIELDS = ("project", "placement", "start", *SORTS, "barriers")
 
+ANATOMY = (
+    "a project file is an object with 'project' (name, version), 'placement' (provider, account, region) "
+    f"and lists of components: {', '.join(SORTS)}"
+)
+"""What a project file has, for who gives another."""
+
 
 def read_project(source: str | PathLike[str]) -> Pipeline:
     """The pipeline of a project file, or of its text."""
@@ -54,8 +60,9 @@ def parse_project(text: str, file: str = "") -> Pipeline:
 
 
 def _pipeline(data: Any, problems: list[Problem]) -> Pipeline | None:
-    if not isinstance(data, dict):
-        problems.append(Problem("error", "", f"found {shown(data)}, expected an object with 'project' and 'placement'"))
+    if not isinstance(data, dict) or not data.keys() & {"project", "placement", *SORTS}:
+        found = f"an object with {_listed(data)}" if isinstance(data, dict) else shown(data)
+        problems.append(Problem("error", "", f"this is no project file: found {found}", ANATOMY))
         return None
     unknown = [name for name in data if name not in FIELDS]
     problems += [Problem("error", name, f"unknown field '{name}'", nearest(name, FIELDS)) for name in unknown]
@@ -67,6 +74,12 @@ def _pipeline(data: Any, problems: list[Problem]) -> Pipeline | None:
             read[sort] = _elements(data[sort], sort, problems)
     read |= {name: data[name] for name in ("start", "barriers") if name in data}
     return None if problems else _whole(read, problems)
+
+
+def _listed(data: dict[str, Any]) -> str:
+    """Some fields of what is no project, to recognise it by."""
+    names = [shown(name) for name in data]
+    return ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])]) or "nothing in it"
 
 
 def _whole(read: dict[str, Any], problems: list[Problem]) -> Pipeline | None:
