@@ -141,15 +141,21 @@ def test_failures_for_programs(shop: Cls) -> None:
     assert answer.json["lots"][0] == {"dataset": "orders/1", "complete": 1, "empty": 0}
 
 
-def test_mending_the_cause_and_giving_more_attempts_helps(shop: Cls) -> None:
+def test_mending_the_cause_and_trying_again_helps(shop: Cls) -> None:
     breaks()
     drop(shop, "sample/monday.csv")
     assert shop("local", "run").code == 1
-    assert shop("local", "run").code == 1  # no attempt is left
-    source = Path("pipeline.py").read_text()
-    Path("pipeline.py").write_text(source.replace(f"    {FAILING}\n", "").replace("writes=totals)", "writes=totals, attempts=4)"))
-    assert shop("local", "run").code == 0
+    again = "mend the cause, then: cls local run -p ./pipeline.py --again"
+    used_up = shop("local", "run", "-p", "./pipeline.py")  # no attempt is left
+    assert used_up.code == 1
+    assert f"error: all declared attempts failed\n  where: arc add-up {LOT}\n  fix:   {again}; cls why" in used_up.err
+    assert f"try: {again}" in shop("why", "totals", LOT, "-p", "./pipeline.py").out
+    assert shop("local", "run", "--again").code == 1  # the cause is not mended
+    Path("pipeline.py").write_text(Path("pipeline.py").read_text().replace(f"    {FAILING}\n", ""))
+    assert shop("local", "run").code == 1
+    assert shop("local", "run", "--again").code == 0
     assert shop("why", "totals", LOT).code == 0
+    assert shop("local", "run", "--again", "-o", "json").json["lots"][1]["complete"] == 0  # it is done
 
 
 def test_a_lot_whose_time_is_not_over_is_closed_early_or_stays_open(shop: Cls) -> None:

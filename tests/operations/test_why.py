@@ -167,7 +167,7 @@ def test_where_no_attempt_is_left_it_says_how_to_get_one() -> None:
         lake.failed(1, attempt)
     found = story(lake, "clean/1")
     assert (found.state, found.well) == ("failed", False)
-    assert found.commands == ("mend the cause, give arc 'clean' more attempts (attempts=4), then: cls local run",)
+    assert found.commands == ("mend the cause, then: cls local run --again",)
 
 
 def test_what_a_failed_attempt_left_is_told() -> None:

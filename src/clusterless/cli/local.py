@@ -33,13 +33,14 @@ def add(app: typer.Typer) -> None:
     app.add_typer(local, name="local")
 
 
-@local.command(epilog=examples("cls local run", "cls local run --no-close --output json"))
+@local.command(epilog=examples("cls local run", "cls local run --again", "cls local run --no-close --output json"))
 def run(
     context: typer.Context,
     pipeline: PipelineOption = None,
     root: RootOption = None,
     workers: WorkersOption = None,
     close: Annotated[bool, typer.Option("--close/--no-close", help="Close lots early that have arrivals, waiving grace.")] = True,
+    again: Annotated[bool, typer.Option("--again", help="Try lots whose attempts are used up once more.")] = False,
     output: OutputOption = None,
 ) -> None:
     """Process all that is there, and stop. Goes on wherever an earlier run was ended, however that was.
@@ -50,7 +51,7 @@ def run(
         if context.find_root().params.get("verbose"):
             runner.on_announcement(lambda note: typer.echo(f"{note.dataset_id}  {note.lot}  {note.state}", err=True))
         with _progress(runner), redirect_stdout(sys.stderr):  # what handlers print is none of the answer
-            report = runner.drain(close=close)
+            report = runner.drain(close=close, again=again)
         show_report(report, runner.project, same_place(pipeline, root), output)
 
 

@@ -90,7 +90,7 @@ class Failures:
                 self.told.add((failure.component, failure.lot))
                 error = failure.error
                 what = error.what if isinstance(error, ClusterlessError) else f"{type(error).__name__}: {error}"
-                fix = "; ".join(filter(None, (str(getattr(error, "fix", "")), self._why(failure))))
+                fix = "; ".join(filter(None, (self._fix(error), self._why(failure))))
                 problem_lines("error", what, " ".join((failure.component, failure.lot, getattr(error, "where", ""))).strip(), fix)
 
     def tell_rejected(self, rejected: Iterable[Any]) -> None:
@@ -111,6 +111,13 @@ class Failures:
             }
             for it in failures
         ]
+
+    def _fix(self, error: Exception) -> str:
+        from clusterless.providers.local.engine import AttemptsUsedUp
+
+        if isinstance(error, AttemptsUsedUp):
+            return f"mend the cause, then: cls local run{self.place} --again"
+        return str(getattr(error, "fix", ""))
 
     def _why(self, failure: Any) -> str | None:
         """The ``cls why`` to run."""

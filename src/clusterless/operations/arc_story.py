@@ -214,5 +214,5 @@ def _attempted(draft: Draft, spec: ArcSpec, attempts: Attempts, sources: tuple[S
     if attempts.last < spec.attempts:
         state = "partial" if left else "ready"
         return draft.done(state, f"{of} {ended}; the next one may run", commands=(archive.run,), sources=sources)
-    more = f"mend the cause, give arc '{spec.name}' more attempts (attempts={spec.attempts + 1}), then: {archive.run}"
+    more = f"mend the cause, then: {archive.run} --again"
     return draft.done("partial" if left else "failed", f"{of} {ended}", commands=(more,), sources=sources)

@@ -196,7 +196,7 @@ class TestChanges:
             with runner(tmp_path, SPEC, now=HOUR) as run:
                 report = run.drain()
         assert [str(failure.error) for failure in report.failures] == [
-            "all declared attempts failed (see cls why; mend the cause, then replay the lot)"
+            "all declared attempts failed (mend the cause, then drain once more with again=True)"
         ]
 
 

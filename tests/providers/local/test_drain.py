@@ -280,6 +280,27 @@ class TestOptions:
         assert any("no good comes of " + lot(0) in str(failure) for failure in report.failures)
         assert not any("no good comes of " + lot(1) in str(failure) for failure in report.failures)
 
+    def test_that_lot_stays_the_first_until_it_is_tried_again(self, tmp_path: Path) -> None:
+        for number in range(3):
+            put(tmp_path, f"{number}", at=number * 300 + 1)
+        for handler, again, done in (("fails", False, 0), ("in_turn", False, 0), ("in_turn", True, 3)):
+            spec = project(landing(), arc("turns", RAW, handler, ordered=True, attempts=1))
+            with runner(tmp_path, spec, now=HOUR, workers=4) as run:
+                assert run.drain(again=again).ok is (done == 3)
+            found = {**lots(tmp_path, "turns"), **lots(tmp_path, "turns", generation=2)}
+            assert len(found) == done
+        order = (tmp_path / "order.txt").read_text().splitlines()
+        assert order == [f"{what} {lot(number)}" for number in range(3) for what in ("begin", "end")]
+
+    def test_what_waited_for_a_lot_that_is_tried_again_runs_as_well(self, tmp_path: Path) -> None:
+        put(tmp_path, "a", at=1)
+        for handler, again in (("fails", False), ("joined", True)):
+            first = arc("first", RAW, handler, attempts=2)
+            made = source(dataset("first"))
+            with runner(tmp_path, project(landing(), first, arc("second", made)), now=HOUR) as run:
+                assert run.drain(again=again).ok is again
+        assert contents(tmp_path, "second") == {lot(0): ["a"]}
+
     @pytest.mark.parametrize(("wanted", "state"), [(False, "empty"), (True, "complete")])
     def test_an_empty_lot_runs_nothing_unless_an_arc_asks_for_it(self, wanted: bool, state: str, tmp_path: Path) -> None:
         other = dataset("other")

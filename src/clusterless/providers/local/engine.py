@@ -58,7 +58,7 @@ class Failure:
 
 
 class AttemptsUsedUp(ClusterlessError):
-    """A run that nothing but a replay will help; why is in its records."""
+    """A run that is not tried any more unless somebody asks for it; why is in its records."""
 
 
 class Engine:
@@ -173,7 +173,7 @@ class Engine:
             if result.ending is Ending.BUSY:
                 self.alarms.arm(("arc", spec.name), f"{result.run.role or ''}/{result.run.lot}", self.clock.now() + RETRY)
             if result.ending is Ending.EXHAUSTED:
-                error = AttemptsUsedUp("all declared attempts failed", fix="see cls why; mend the cause, then replay the lot")
+                error = AttemptsUsedUp("all declared attempts failed", fix="mend the cause, then drain once more with again=True")
                 self.fail(f"arc {spec.name}", str(result.run), error)
 
     def _waits_until(self, spec: ArcSpec, result: Result) -> float | None:
@@ -252,8 +252,12 @@ class Engine:
 
     def woken(self, runner: ArcRunner, run: Run, delivery: Delivery, armed: float = 0.0) -> list[Result]:
         """A run whose time has come, and where order counts those that waited for it."""
-        results = [runner.wake(run, delivery, armed)]
-        if runner.spec.ordered and results[0].done:
+        return self.followed(runner, [runner.wake(run, delivery, armed)], delivery)
+
+    def followed(self, runner: ArcRunner, results: list[Result], delivery: Delivery) -> list[Result]:
+        """A run that was not announced just now, and where order counts those that waited for it."""
+        if runner.spec.ordered and results and results[0].done:
+            run = results[0].run
             role = run.role or next(role for role, source in runner.spec.sources.items() if source.subscribe)
             dataset = runner.spec.sources[role].dataset
             results += runner.deliver(Announcement(dataset.name, dataset.version, str(run.lot)), delivery)

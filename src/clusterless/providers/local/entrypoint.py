@@ -138,9 +138,10 @@ class LocalRunner:
 
     # -- drain -------------------------------------------------------------------------------------------------------------
 
-    def drain(self, *, close: bool = True) -> Report:
-        """Process all that is there and stop. ``close=False`` leaves lots open whose interval has not ended."""
-        self.start()
+    def drain(self, *, close: bool = True, again: bool = False) -> Report:
+        """Process all that is there and stop. ``close=False`` leaves lots open whose interval has not ended; ``again`` tries runs
+        whose declared attempts are used up once more, with as many attempts."""
+        self.start(again=again)
         self._take_in()
         while True:
             ready = [alarm for alarm in self.engine.alarms.pending() if self._ripe(alarm, close=close)]
@@ -181,12 +182,12 @@ class LocalRunner:
 
     # -- common ------------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Take up what an earlier process left; once."""
-        if not self._started:
+    def start(self, *, again: bool = False) -> None:
+        """Take up what an earlier process left; once, and whenever runs whose attempts are used up are to be tried ``again``."""
+        if not self._started or again:
             self._started = True
             _, ended = self.worker.others()
-            recover(self.engine)
+            recover(self.engine, again=again)
             self.worker.bury(ended)
 
     def _fire(self, alarms: list[Pending]) -> None:

@@ -13,17 +13,19 @@ from clusterless.runtime.attempt import ArcRunner, Result
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.intake import Intake, alarm_name
 from clusterless.runtime.lots import Lot, parse_lot
-from clusterless.runtime.policy import Run
-from clusterless.runtime.reconcile import Finding, Kind, behind, published, unheard, unpublished
+from clusterless.runtime.reconcile import Finding, behind, published, unheard, unpublished
 from clusterless.runtime.site import Delivery
 
 
-def recover(engine: Engine) -> None:
-    """Go on where all earlier processes of this folder were ended. One bad object stops nothing but its own lot."""
+def recover(engine: Engine, *, again: bool = False) -> None:
+    """Go on where all earlier processes of this folder were ended. One bad object stops nothing but its own lot.
+
+    ``again``: runs whose declared attempts are used up are tried once more, as a new generation with attempts of its own.
+    """
     for intake in engine.intakes.values():
         _guarded(engine, f"boundary {intake.spec.name}", lambda i=intake: _boundary(engine, i))  # type: ignore[misc]
     for runner in engine.runners.values():
-        _guarded(engine, f"arc {runner.spec.name}", lambda r=runner: _arc(engine, r))  # type: ignore[misc]
+        _guarded(engine, f"arc {runner.spec.name}", lambda r=runner: _arc(engine, r, again))  # type: ignore[misc]
 
 
 def _guarded(engine: Engine, component: str, look: Callable[[], None]) -> None:
@@ -53,19 +55,16 @@ def _next_tick(intake: Intake, done: set[str]) -> Lot:
     return lot
 
 
-def _arc(engine: Engine, runner: ArcRunner) -> None:
+def _arc(engine: Engine, runner: ArcRunner, again: bool) -> None:
     _repair(engine, f"arc {runner.spec.name}", unpublished(runner))
     delivery = Delivery(engine.worker.delivery(), "reconcile")
-    for finding in behind(runner, delivery):
-        if runner.spec.ordered and runner.spec.policy.kind != "any" and finding.kind is Kind.BEHIND:
-            _in_turn(engine, runner, Run(parse_lot(finding.lot)), delivery)
+    for finding in behind(runner, delivery, stubborn=again):
+        if runner.spec.ordered and runner.spec.policy.kind != "any":
+            # whatever is wrong with the first one, no other goes before it; once it is done, they follow
+            first = finding
+            engine.repeat(runner, first.lot, lambda: engine.followed(runner, _delivered(first), delivery))
             return
         engine.repeat(runner, finding.lot, lambda f=finding: _delivered(f))  # type: ignore[misc]
-
-
-def _in_turn(engine: Engine, runner: ArcRunner, first: Run, delivery: Delivery) -> None:
-    """The first run of an arc that takes its lots in order; the others follow it."""
-    engine.repeat(runner, str(first), lambda: engine.woken(runner, first, delivery))
 
 
 def _delivered(finding: Finding) -> list[Result]:
