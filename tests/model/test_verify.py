@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusterless import Dataset, Pipeline, Placement, aws, local
+from clusterless import Dataset, Pipeline, Placement, aws, azure, gcp, local
 from clusterless.arcs import BatchExecArc, CopyArc, FunctionArc, GlueAddPartitionsArc, Latest, Window, latest, window
 from clusterless.boundaries import PathFilter, PutBoundary, S3PutListenerBoundary
 from clusterless.model.capabilities import Capabilities
@@ -18,7 +18,7 @@ from clusterless.model.graph import External
 from clusterless.model.problems import Problem
 from clusterless.model.resources import GlueDatabase, GlueTable, S3Bucket
 from clusterless.model.verify import verify
-from tests.model.pipelines import OUT, RAW, copy, dataset, landing, made, tokenise
+from tests.model.pipelines import LOCAL, OUT, RAW, copy, dataset, landing, made, tokenise
 
 AWS = aws(account="123456789012", region="us-east-2", stage="dev")
 A, B, C = dataset("a"), dataset("b"), dataset("c")
@@ -138,12 +138,58 @@ class TestPaths:
         assert problem.fix == "give the full URI: s3://bucket/raw/"
         assert found(landing(Dataset("raw", "1", "s3://lake/raw/")), placement=AWS) == []
 
-    def test_a_folder_is_a_bucket(self) -> None:
-        assert found(landing(Dataset("raw", "1", "s3://lake/raw/"))) == []
-        overlapping = found(
-            landing(Dataset("raw", "1", "s3://lake/raw/")), copy("copy", dataset("raw"), Dataset("o", "1", "lake/raw/o"))
+    @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+    def test_a_bucket_is_a_folder_on_a_disk_and_that_is_told(self, scheme: str) -> None:
+        problem = only(found(landing(Dataset("raw", "1", f"{scheme}://lake/raw"))), "bucket")
+        assert problem.severity == "warning"
+        assert problem.what == (
+            f"the path '{scheme}://lake/raw' is the folder 'lake/raw/' below the root here; no bucket is read or written"
         )
-        assert only(overlapping, "overlap").severity == "error"
+
+    def test_once_for_all_of_a_project(self) -> None:
+        raw, out = Dataset("raw", "1", "s3://lake/raw/"), Dataset("out", "1", "s3://lake/out/")
+        problem = only(found(landing(raw), copy("copy", raw, out), copy("again", raw, A)), "bucket")
+        assert problem.what.endswith("no bucket is read or written, and so with 1 more")
+
+    def test_and_overlaps_as_a_folder(self) -> None:
+        raw = Dataset("raw", "1", "s3://lake/raw/")
+        overlap, _ = found(landing(raw), copy("copy", raw, Dataset("o", "1", "lake/raw/o")))
+        assert (overlap.severity, overlap.code) == ("error", "overlap")
+
+    @pytest.mark.parametrize("path", ["http://host/raw/", "hdfs://cluster/raw/"])
+    def test_other_schemes_stand_for_nothing_on_a_disk(self, path: str) -> None:
+        problem = only(found(landing(Dataset("raw", "1", path))), "path")
+        assert problem.what == f"no folder stands for the path '{path}'"
+        assert problem.fix == f"write one below the root: {path.partition('://')[2]}"
+
+    @pytest.mark.parametrize(
+        ("placement", "path", "fix"),
+        [
+            (AWS, "gs://lake/raw/", "write s3://lake/raw/"),
+            (gcp("my-project-123", "europe-west1"), "s3://lake/raw/", "write gs://lake/raw/"),
+            (azure("subscription", "westeurope"), "s3://lake/raw/", "write az://lake/raw/"),
+            (AWS, "file://lake/raw/", "write s3://lake/raw/"),
+        ],
+    )
+    def test_each_cloud_has_a_scheme_of_its_own(self, placement: Placement, path: str, fix: str) -> None:
+        problem = only(found(landing(Dataset("raw", "1", path)), placement=placement), "path")
+        assert problem.what == f"the path '{path}' leads to none of {placement.provider}'s buckets"
+        assert problem.fix == fix
+
+    def test_those_of_a_provider_from_elsewhere_are_its_own_business(self) -> None:
+        acme = Placement("acme", account="1", region="r")
+        assert verify(made(landing(Dataset("raw", "1", "acme://lake/raw/")), placement=acme), Capabilities("acme")) == [
+            Problem("error", "boundaries[0].type", "acme cannot run 'core:putBoundary' ('landing')", "set exclude, or move it",
+                    "capability"),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("placement", [AWS, LOCAL])
+    def test_a_table_holds_no_objects(self, placement: Placement) -> None:
+        table = Dataset("raw", "1", "glue:///database/table")
+        into_copy = verify(made(copy("copy", OUT, table), placement=placement), external={"out/1": External("s3://b/o/", "5m")})
+        assert "names a table, which holds no objects, and arc 'copy' writes objects" in only(into_copy, "path").what
+        assert "glueAddPartitionsArc" in only(into_copy, "path").fix
+        assert only(found(landing(table), placement=placement), "path").where == "boundaries[0].dataset.pathURI"
 
     def test_the_placements_own_records_are_out_of_bounds(self) -> None:
         inside = Dataset("raw", "1", "dev-clusterless-manifest-local-disk/raw/")

@@ -6,7 +6,7 @@ The sink's path names the table: ``glue://[catalog]/database/table``.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,7 @@ class GlueWorkload(LambdaWorkload):
 class GlueAddPartitionsArc(Arc):
     """Adds the partitions of a lot to a Glue table."""
 
+    writes_tables: ClassVar[bool] = True
     type: Literal["aws:core:glueAddPartitionsArc"] = "aws:core:glueAddPartitionsArc"
     workload: GlueWorkload = Field(default_factory=GlueWorkload)
 

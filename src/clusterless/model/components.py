@@ -118,6 +118,8 @@ class Arc(Component):
     """Reads datasets and writes datasets, lot by lot."""
 
     sort: ClassVar[Sort] = "arcs"
+    writes_tables: ClassVar[bool] = False
+    """Whether its sinks are tables of a catalogue (``glue://…``); those of any other arc hold objects."""
     sources: Annotated[dict[Name, Source], InTemplate()] = Field(default_factory=dict)
     """What it reads, by role."""
     sinks: Annotated[dict[Name, Located], InTemplate()] = Field(default_factory=dict)

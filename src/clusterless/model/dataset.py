@@ -21,7 +21,9 @@ class Dataset(Model):
     name: Name
     version: Name
     path: Annotated[Text | None, Field(alias="pathURI"), InTemplate()] = None
-    """Where its data lies: below the placement's root on ``local`` (``logs/raw/``), else a URI (``s3://bucket/logs/raw/``)."""
+    """Where its data lies: on ``local`` a folder below the placement's root (``logs/raw/``), else a URI (``s3://bucket/logs/raw/``).
+
+    A bucket's URI on ``local`` is the folder of that name below the root (``bucket/logs/raw/``), and no bucket is touched."""
 
     @declaring
     def __init__(self, name: str, version: str, path: str | None = None) -> None:

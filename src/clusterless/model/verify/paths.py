@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from clusterless.model.components import Boundary
 from clusterless.model.filters import PathFilter
 from clusterless.model.graph import Graph, Owner
-from clusterless.model.locations import is_data, location
+from clusterless.model.locations import is_data, location, names_bucket
 from clusterless.model.naming import StoreKind, StoreName
 from clusterless.model.problems import Problem
 from clusterless.runtime.errors import InvalidInput
@@ -22,22 +22,44 @@ Place = tuple[tuple[str, ...], Owner]
 
 def check(whole: Graph) -> Iterator[Problem]:
     provider = whole.pipeline.placement.provider
+    owned = [owner for owners in whole.owners.values() for owner in owners]
     places: list[Place] = []
-    for owners in whole.owners.values():
-        for owner in owners:
-            try:
-                place = location(owner.dataset.path or "", provider)
-            except InvalidInput as error:
-                yield Problem("error", f"{owner.where}.pathURI", error.what, error.fix, "path")
-                continue
-            yield from _length(place, owner)
-            if is_data(place):
-                places.append((tuple(place.split("/")[:-1]), owner))
+    for owner in owned:
+        path = owner.dataset.path or ""
+        if not is_data(path) and not getattr(owner.component, "writes_tables", False):
+            yield _table(path, owner)
+            continue
+        try:
+            place = location(path, provider)
+        except InvalidInput as error:
+            yield Problem("error", f"{owner.where}.pathURI", error.what, error.fix, "path")
+            continue
+        yield from _length(place, owner)
+        if is_data(place):
+            places.append((tuple(place.split("/")[:-1]), owner))
     yield from _overlaps(places)
     if provider == "local":
         yield from _case(places)
         yield from _in_stores(whole, places)
+        yield from _buckets([place for place in places if names_bucket(place[1].dataset.path or "")])
     yield from _filters(whole)
+
+
+def _table(path: str, owner: Owner) -> Problem:
+    what = f"the path {path!r} names a table, which holds no objects, and {owner} writes objects"
+    fix = "write them to a path of their own; an arc of type 'aws:core:glueAddPartitionsArc' adds them to the table"
+    return Problem("error", f"{owner.where}.pathURI", what, fix, "path")
+
+
+def _buckets(places: list[Place]) -> Iterator[Problem]:
+    """Told once: a project that was written for a cloud has such paths throughout."""
+    if places:
+        parts, owner = places[0]
+        more = f", and so with {len(places) - 1} more" if len(places) > 1 else ""
+        folder = "/".join(parts) + "/"
+        what = f"the path {owner.dataset.path!r} is the folder '{folder}' below the root here; no bucket is read or written{more}"
+        fix = "put the data there, or write the folder; a bucket needs a placement on its cloud"
+        yield Problem("warning", f"{owner.where}.pathURI", what, fix, "bucket")
 
 
 def _length(place: str, owner: Owner) -> Iterator[Problem]:
