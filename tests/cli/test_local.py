@@ -245,9 +245,11 @@ def test_a_full_disk(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
 # -- prints ----------------------------------------------------------------------------------------------------------------
 
 
-def test_what_handlers_and_pipelines_print_is_none_of_the_answer(shop: Cls) -> None:
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_what_handlers_and_pipelines_print_is_none_of_the_answer(shop: Cls, isolation: str) -> None:
     breaks('print("from the handler")')
-    Path("pipeline.py").write_text(Path("pipeline.py").read_text() + 'print("from the file")\n')
+    source = Path("pipeline.py").read_text().replace("writes=totals)", f'writes=totals, isolation="{isolation}")')
+    Path("pipeline.py").write_text(source + 'print("from the file")\n')
     drop(shop, "sample/monday.csv")
     answer = shop("local", "run", "-o", "json")
     assert (answer.code, json.loads(answer.out)["failures"]) == (0, [])

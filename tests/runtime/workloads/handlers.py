@@ -17,6 +17,17 @@ def upper(lot: Lot, out: Sink) -> None:
                 target.write(line.upper())
 
 
+def talk(lot: Lot, out: Sink) -> None:
+    print("to everybody: größer")
+    print("a sentence without an end", end="")
+    print("to whom it concerns", file=sys.stderr)
+
+
+def talk_and_crash(lot: Lot, out: Sink) -> None:
+    print("the last words")
+    os._exit(3)
+
+
 def by_day(lot: Lot, out: Sink) -> None:
     with out.open("part.txt", "wt", partition={"month": "2015-05", "day": f"{lot.start:%d}"}) as target:
         target.write(f"{lot.id} {lot.start.isoformat()} {lot.end.isoformat()}")

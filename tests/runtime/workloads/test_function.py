@@ -56,6 +56,17 @@ class TestWhatAHandlerIsGiven:
             f"errors source-errors/1 [{LOT}] ",
         ]
 
+    def test_what_it_prints_is_shown(self, world: World, isolation: str, capsys: pytest.CaptureFixture[str]) -> None:
+        execute(world.work(function("talk", isolation), world.given({"a": "x"})))
+        shown = capsys.readouterr()
+        assert shown.out == "to everybody: größer\na sentence without an end"
+        assert shown.err == "to whom it concerns\n"
+
+    def test_also_what_it_prints_before_it_crashes(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(WorkloadError, match="exit code 3"):
+            execute(world.work(function("talk_and_crash", "process"), world.given({"a": "x"})))
+        assert capsys.readouterr().out == "the last words\n"
+
     def test_each_sink_gets_its_own(self, world: World, isolation: str) -> None:
         work = world.work(
             function("split_by_role", isolation), world.given({"good": "1", "evil": "2"}), sinks={"good": "g/", "bad": "b/"}

@@ -60,11 +60,14 @@ def _arc(engine: Engine, runner: ArcRunner, again: bool) -> None:
     delivery = Delivery(engine.worker.delivery(), "reconcile")
     for finding in behind(runner, delivery, stubborn=again):
         if runner.spec.ordered and runner.spec.policy.kind != "any":
-            # whatever is wrong with the first one, no other goes before it; once it is done, they follow
-            first = finding
-            engine.repeat(runner, first.lot, lambda: engine.followed(runner, _delivered(first), delivery))
+            _first(engine, runner, finding, delivery)
             return
         engine.repeat(runner, finding.lot, lambda f=finding: _delivered(f))  # type: ignore[misc]
+
+
+def _first(engine: Engine, runner: ArcRunner, finding: Finding, delivery: Delivery) -> None:
+    """The first of an arc that takes its lots in order. Whatever is wrong with it, no other goes before it; then they follow."""
+    engine.repeat(runner, finding.lot, lambda: engine.followed(runner, _delivered(finding), delivery))
 
 
 def _delivered(finding: Finding) -> list[Result]:

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -111,6 +112,8 @@ class _Writer:
 
 def main(descriptor: int) -> None:
     """Serve one handler, then end. The exit code of a handler that was answered for is 0."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is printed is seen when it is, and whatever becomes of this process
     channel = Channel(socket.socket(fileno=descriptor))
     first = channel.receive()
     if first is not None:
@@ -126,6 +129,9 @@ def _run(remote: Remote, order: Mapping[str, Any]) -> dict[str, Any]:
             call(load(handler), hand_over(Facts(**facts), remote), handler)
     except BaseException as error:  # noqa: BLE001 - exit() included
         return {"op": "failed", "error": error_to_json(fault(error, handler))}
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()  # the end of this process is not waited for
     return {"op": "done"}
 
 

@@ -37,7 +37,8 @@ def run_isolated(work: Work, host: Host, handler: str, handover: Handover) -> No
     path = [str(host.folder)] if host.folder else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, *(entry or os.getcwd() for entry in sys.path)])}
     try:
-        with Group(command, environment=environment, descriptors=[theirs.fileno()], limit=limit) as group:
+        shown = (sys.stdout, sys.stderr)  # what the handler prints goes where a thread's prints go
+        with Group(command, environment=environment, descriptors=[theirs.fileno()], limit=limit, onto=shown) as group:
             theirs.close()
             last = Server(channel, handover, lambda name: host.secret(work, name)).serve(handler)
             code = group.wait() if last is None else 0

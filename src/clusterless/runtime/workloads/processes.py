@@ -6,12 +6,13 @@ import atexit
 import os
 import signal
 import subprocess
+from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from threading import TIMEOUT_MAX, Thread, Timer
 from types import TracebackType
-from typing import IO
+from typing import IO, TextIO
 
 KEEP = 64 << 10
 """Bytes of each stream that are kept: its last ones."""
@@ -20,10 +21,12 @@ SHOWN = 20
 
 
 class Tail:
-    """Reads a stream to its end, so that its writer never waits, and keeps the last of it."""
+    """Reads a stream to its end, so that its writer never waits, keeps the last of it, and shows all of it on ``onto``."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], onto: TextIO | None = None) -> None:
         self._stream = stream
+        self._onto = onto
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self.dropped = 0
@@ -33,12 +36,19 @@ class Tail:
     def _drain(self) -> None:
         with suppress(OSError, ValueError), self._stream as stream:
             while chunk := stream.read(8192):
+                self._show(chunk)
                 self._chunks.append(chunk)
                 self._size += len(chunk)
                 while self._size - len(self._chunks[0]) >= KEEP:
                     gone = len(self._chunks.popleft())
                     self._size -= gone
                     self.dropped += gone
+
+    def _show(self, chunk: bytes) -> None:
+        if self._onto is not None:
+            with suppress(OSError, ValueError):  # nobody listens any more: no reason to stop the writer
+                self._onto.write(self._decode(chunk))
+                self._onto.flush()
 
     def join(self) -> None:
         self._thread.join(5)  # a process that got away from its group may hold the stream for ever
@@ -67,7 +77,9 @@ class Group:
         descriptors: Collection[int] = (),
         limit: float,
         killed: Callable[[], None] = lambda: None,
+        onto: tuple[TextIO, TextIO] | None = None,
     ) -> None:
+        """``onto``: where its output and error output are shown as well as kept."""
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -81,7 +93,8 @@ class Group:
         )
         assert self._process.stdout
         assert self._process.stderr
-        self.out, self.err = Tail(self._process.stdout), Tail(self._process.stderr)
+        out, err = onto or (None, None)
+        self.out, self.err = Tail(self._process.stdout, out), Tail(self._process.stderr, err)
         self._killed = killed
         self._over = False
         self.timed_out = False
