@@ -164,15 +164,43 @@ def test_stores_among_other_buckets(given: dict[str, Any], expected: list[dict[s
     assert found == expected
 
 
+ACCOUNTS = {
+    "aws": st.from_regex(r"[0-9]{12}", fullmatch=True),
+    "gcp": st.from_regex(r"[a-z]([a-z0-9]|-[a-z0-9]){4,12}", fullmatch=True),
+    "azure": st.uuids().map(str),
+    "local": st.sampled_from(["local", "my-team", "000000000000"]),
+}
+REGIONS = {
+    "aws": ["us-east-2", "ap-southeast-3", "us-gov-west-1", "us-isob-east-1", "cn-northwest-1", "mx-central-1", "eusc-de-east-1"],
+    "gcp": ["us-central1", "europe-west12", "northamerica-northeast1", "australia-southeast2", "us", "eu", "nam4"],
+    "azure": ["westeurope", "eastus2", "southcentralus", "germanywestcentral"],
+    "local": ["disk", "us-east-2", "europe-west1"],
+}
+
+
 @given(
     st.sampled_from(StoreKind),
     st.one_of(st.none(), st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,4})?", fullmatch=True)),
-    st.from_regex(r"[0-9]{12}", fullmatch=True),
-    st.sampled_from(["us-east-2", "disk", "europe-west1"]),
+    st.sampled_from(sorted(REGIONS)).flatmap(lambda cloud: st.tuples(ACCOUNTS[cloud], st.sampled_from(REGIONS[cloud]))),
 )
-def test_every_store_name_is_read_as_it_was_made(kind: StoreKind, stage: str | None, account: str, region: str) -> None:
-    name = StoreName(kind, stage, account, region)
+def test_every_store_name_is_read_as_it_was_made(kind: StoreKind, stage: str | None, where: tuple[str, str]) -> None:
+    name = StoreName(kind, stage, *where)
     assert parse_store_name(str(name)) == name
+
+
+@pytest.mark.parametrize("where", ["a-b", "team-a-zone1", "my-own-region-of-mine"])
+def test_whatever_a_region_is_called_the_placements_buckets_are_the_same(where: str) -> None:
+    read = parse_store_name(f"dev-clusterless-metadata-{where}")
+    for kind in StoreKind:
+        assert str(StoreName(kind, read.stage, read.account, read.region)) == f"dev-clusterless-{kind.value}-{where}"
+
+
+@pytest.mark.parametrize(
+    "name", ["clusterless-metadata-", "clusterless-metadata-account", "clusterless-meta-a-b", "a-clusterless-b"]
+)
+def test_other_buckets(name: str) -> None:
+    with pytest.raises(InvalidInput, match="is no bucket of a placement"):
+        parse_store_name(name)
 
 
 @pytest.mark.parametrize(("given", "expected"), vectors("refs", "ref"))

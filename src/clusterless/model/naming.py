@@ -2,8 +2,8 @@
 
 Patterns are the predecessor's, so that its tools and buckets stay readable. It broke off where a name passed a limit of the
 cloud; here such a name is cut and ends in a hash of the whole, so it stays unique and the same from one deployment to the next.
-Bucket names are never cut: they are read back. :func:`parse_store_name` reads the arc-state bucket's account rightly; the
-predecessor took the hyphen of ``arc-state`` for a separator.
+Bucket names are never cut: they are read back. :func:`parse_store_name` tells account and region apart by what regions look
+like, as both may hold hyphens; the predecessor took what follows the kind up to the next hyphen for the account.
 """
 
 from __future__ import annotations
@@ -51,17 +51,32 @@ class StoreName:
         return "-".join(part for part in (stage, "clusterless", self.kind.value, self.account, self.region) if part)
 
 
-_STORE = re.compile(r"(?:(?P<stage>.+?)-)?clusterless-(?P<kind>metadata|arc-state|manifest)-(?P<account>[^-]+)-(?P<region>.+)")
+_STORE = re.compile(r"(?:(?P<stage>.+?)-)?clusterless-(?P<kind>metadata|arc-state|manifest)-(?P<where>.+)")
+_TOWARDS = r"(?:north|south|east|west|central)+"
+_WHERE = tuple(
+    re.compile(rf"(?P<account>.+?)-(?P<region>{region})")
+    for region in (
+        rf"(?:[a-z]{{2}}(?:-(?:gov|iso[a-z]?))?|eusc-de)-{_TOWARDS}-[0-9]+",  # AWS: us-east-2, us-gov-west-1, eusc-de-east-1
+        rf"[a-z]+-{_TOWARDS}[0-9]+",  # Google Cloud: europe-west1, northamerica-northeast2
+        r"[^-]+",  # Azure: westeurope; multi-regions; a disk
+    )
+)
 
 
 def parse_store_name(name: str) -> StoreName:
-    """The inverse of ``str(StoreName(…))``; a stage may hold hyphens, an account none."""
-    match = _STORE.fullmatch(name)
-    if not match:
+    """The inverse of ``str(StoreName(…))`` for the regions of all clouds; stage and account may hold hyphens.
+
+    A region with hyphens that looks like none of them (a folder's may be called anything) is read as its last part, and the
+    rest belongs to the account. The result names the same three buckets however the two are told apart. Raises
+    :class:`InvalidInput` for the name of another bucket.
+    """
+    store = _STORE.fullmatch(name)
+    where = next((found for shape in _WHERE if (found := shape.fullmatch(store["where"]))), None) if store else None
+    if not store or not where:
         raise InvalidInput(
             f"{name!r} is no bucket of a placement", fix="they look like dev-clusterless-metadata-123456789012-us-east-2"
         )
-    return StoreName(StoreKind(match["kind"]), match["stage"], match["account"], match["region"])
+    return StoreName(StoreKind(store["kind"]), store["stage"], where["account"], where["region"])
 
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
