@@ -346,14 +346,34 @@ def test_an_ordered_arc_stops_at_a_lot_that_fails(place: Place) -> None:
 # -- looking behind --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_delivery_begins_nothing_behind_after_its_deadline(place: Place) -> None:
+def test_a_delivery_begins_nothing_behind_that_could_outlive_it_but_calls_for_it(place: Place) -> None:
     place.deliver(CLEAN, place.publish(RAW, lot(0), "a"))
     place.publish(RAW, lot(1), "b")
     note = place.publish(RAW, lot(2), "c")
-    place.runner(CLEAN).deliver(note, Delivery("d", deadline=place.clock.time))
+    short = Delivery("d", deadline=place.clock.time + CLEAN.timeout - 1)
+    assert endings(place.runner(CLEAN).deliver(note, short)) == ["COMMITTED", "WAITING"]
     assert "clean 1 complete 1" not in place.announced
-    place.runner(CLEAN).look_behind("main", lot(2), place.delivery())
+    (alarm,) = (name for name in place.alarms.armed if "@" in name)
+    place.runner(CLEAN).wake(parse_run_alarm(alarm)[0], place.delivery())
     assert "clean 1 complete 1" in place.announced
+
+
+def test_a_delivery_with_time_left_does_what_is_behind_itself(place: Place) -> None:
+    place.deliver(CLEAN, place.publish(RAW, lot(0), "a"))
+    place.publish(RAW, lot(1), "b")
+    note = place.publish(RAW, lot(2), "c")
+    place.runner(CLEAN).deliver(note, Delivery("d", deadline=place.clock.time + CLEAN.timeout))
+    assert "clean 1 complete 1" in place.announced
+
+
+def test_an_arc_in_order_begins_one_lot_however_short_the_time(place: Place) -> None:
+    ordered = arc("ordered", main=RAW, ordered=True)
+    place.publish(RAW, lot(0), "a")
+    note = place.publish(RAW, lot(1), "b")
+    short = Delivery("d", deadline=place.clock.time + 1)
+    assert endings(place.runner(ordered).deliver(note, short)) == ["COMMITTED", "WAITING"]
+    assert place.executed == [f"ordered {lot(0)} lot={lot(0)}/0001-0001/"]
+    assert any(name.startswith(f"{lot(1)}@") for name in place.alarms.armed)
 
 
 def test_looking_behind_runs_a_window_whose_alarm_was_lost(place: Place) -> None:

@@ -29,7 +29,7 @@ from typing import TypeAlias, TypeVar
 
 from clusterless.runtime.behind import Behind
 from clusterless.runtime.clock import Alarm, Clock
-from clusterless.runtime.errors import ClusterlessError, StoreError, StoreUnavailable, WorkloadError
+from clusterless.runtime.errors import ClusterlessError, StoreError, StoreUnavailable, WorkloadError, WorkloadTimeout
 from clusterless.runtime.history import (
     Busy,
     Committed,
@@ -92,6 +92,8 @@ class Result:
         return self.ending in (Ending.COMMITTED, Ending.LOST, Ending.ALREADY)
 
 
+AT_ONCE = 25
+"""Runs behind that one delivery calls for at most, where it has no time to do them itself."""
 AGAIN = 60.0
 """Seconds from one alarm of a run to the next, at least."""
 Readings: TypeAlias = Mapping[Member, "Reading | None"]
@@ -252,8 +254,12 @@ class ArcRunner:
             produced = self.jobs.result(work, started.job)
             if produced is None:
                 until = claim.started + claim.lease
-                still = self.clock.now() < until
-                return Result(run, Ending.STARTED, generation, until, claim.delivery) if still else None
+                if self.clock.now() < until:
+                    return Result(run, Ending.STARTED, generation, until, claim.delivery)
+                self.jobs.end(work, started.job)
+                raise WorkloadTimeout(
+                    f"its job was still there after {claim.lease:g} s", where=started.job, fix="give it a longer lease="
+                )
             sinks = self._staged(run, slot, work, produced)
         except WorkloadError as error:
             self._fail(run, slot, error)
@@ -460,12 +466,25 @@ class ArcRunner:
         results: list[Result] = []
         try:
             for run in self.behind.before(role, lot):
-                if delivery.deadline is not None and self.clock.now() >= delivery.deadline:
-                    break
-                results += self._pick_up(run, delivery)
+                if self._is_short_of_time(delivery):
+                    if len(results) == AT_ONCE:
+                        break
+                    results.append(self._call_later(run))
+                else:
+                    results += self._pick_up(run, delivery)
         except ClusterlessError:
             pass  # the listing failed; the next delivery looks again
         return results
+
+    def _is_short_of_time(self, delivery: Delivery) -> bool:
+        """Whether a workload that takes all of its time would outlive this call. Beginning it would only use up an attempt."""
+        return delivery.deadline is not None and self.clock.now() + self.spec.timeout > delivery.deadline
+
+    def _call_later(self, run: Run) -> Result:
+        """Have a run looked at in a call of its own."""
+        at = max(self.clock.now() + AGAIN, due(self.spec, run) if waits(self.spec) else 0.0)
+        self.alarm.arm(_run_alarm(run, at), at)
+        return Result(run, Ending.WAITING, until=at)
 
     def _pick_up(self, run: Run, delivery: Delivery) -> list[Result]:
         try:
@@ -477,6 +496,9 @@ class ArcRunner:
         """Take every announced and uncommitted lot one after the other, and stop at the first that cannot be."""
         results: list[Result] = []
         for run in self.behind.in_order(role, lot):
+            if results and self._is_short_of_time(delivery):
+                results.append(self._call_later(run))
+                break
             results.append(self._advance(run, delivery))
             if not results[-1].done:
                 break

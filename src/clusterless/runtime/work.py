@@ -82,7 +82,6 @@ class Work:
     inputs: tuple[Input, ...]
     role: str | None = None
     """The announcing role, where the policy is ``any``."""
-    deadline: float | None = None
     existing_partials: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -118,4 +117,8 @@ class Jobs(Protocol):
 
         Raises :class:`WorkloadError` if the job failed, or is not known any more.
         """
+        ...
+
+    def end(self, work: Work, job: str) -> None:
+        """Stop a job that has outlived its attempt's lease; one that has ended meanwhile is fine."""
         ...
