@@ -29,7 +29,7 @@ def test_a_copy_with_a_filter_that_bears_failures() -> None:
 
 @pytest.mark.parametrize("part", [-0.1, 1.1])
 def test_a_part_that_may_fail_is_a_fraction(part: float) -> None:
-    with pytest.raises(InvalidInput, match="fail_arc_on_partial_percent"):
+    with pytest.raises(InvalidInput, match=r"CopyArc\('c'\)\.may_fail: "):
         CopyArc("c", reads=RAW, writes=OUT, may_fail=part)
 
 
@@ -43,7 +43,7 @@ def test_a_command() -> None:
 
 @pytest.mark.parametrize("command", ["python3 run.py", [], [1]])
 def test_a_command_is_a_list_of_texts(command: Any) -> None:
-    with pytest.raises(InvalidInput, match=r"workload\.command"):
+    with pytest.raises(InvalidInput, match=r"CommandArc\('r'\)\.command"):
         CommandArc("r", command, reads=RAW, writes=OUT)
 
 

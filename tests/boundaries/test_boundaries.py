@@ -25,7 +25,7 @@ def test_what_is_watched_is_where_the_dataset_lies() -> None:
 
 
 def test_a_dataset_without_a_path_needs_something_to_watch() -> None:
-    with pytest.raises(InvalidInput, match="has no 'pathURI'"):
+    with pytest.raises(InvalidInput, match=r"PutBoundary\('landing'\)\.into: dataset 'raw/1' .* has no path \(.*: path='…/'\)"):
         PutBoundary("landing", into=Dataset("raw", "1"), every="5m")
     assert PutBoundary("landing", into=Dataset("raw", "1"), every="5m", watches="inbox/").dataset.path == "inbox/"
 

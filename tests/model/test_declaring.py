@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from clusterless import Dataset, Pipeline, Source, aws, azure, gcp, local
-from clusterless.arcs import CopyArc, FunctionArc, latest, window
-from clusterless.boundaries import PutBoundary
+from clusterless.arcs import CommandArc, CopyArc, FunctionArc, latest, window
+from clusterless.boundaries import PutBoundary, S3PutListenerBoundary, ScheduleBoundary
 from clusterless.model.problems import ProjectErrors
 from clusterless.runtime.errors import InvalidInput
 from tests.model.pipelines import LOCAL, OUT, RAW, landing, made, tokenise
@@ -91,6 +94,46 @@ def test_all_mistakes_of_a_component_are_told_at_once_in_pythons_words() -> None
     assert caught.value.problems[2].fix == "did you mean 'run_when_empty'?"
 
 
+ANY: Any = SimpleNamespace(
+    PutBoundary=PutBoundary, S3PutListenerBoundary=S3PutListenerBoundary, ScheduleBoundary=ScheduleBoundary, CopyArc=CopyArc,
+    FunctionArc=FunctionArc, CommandArc=CommandArc, window=window,
+)  # fmt: skip
+"""As an author without a type checker has them: it would find most of these mistakes first."""
+
+
+@pytest.mark.parametrize(
+    ("make", "where", "words"),
+    [
+        (lambda: landing(every="7m"), "PutBoundary('landing').every", "does not divide a day"),
+        (lambda: ANY.PutBoundary("in", into="raw", every="5m"), "PutBoundary('in').into", "expected a Dataset"),
+        (lambda: ANY.PutBoundary("in", into=RAW, every="5m", key_pattern="x"), "PutBoundary('in')", "use lot_from='key'"),
+        (lambda: ANY.S3PutListenerBoundary("in", into=RAW, every="5m"), "S3PutListenerBoundary('in').every", "'Twelfths'"),
+        (lambda: ANY.ScheduleBoundary("in", into=RAW, every="5"), "ScheduleBoundary('in').every", "unknown lot unit"),
+        (lambda: ANY.CopyArc("c", reads={"a=b": RAW}, writes=OUT), "CopyArc('c').reads.a=b", "cannot be a name"),
+        (lambda: ANY.CopyArc("c", reads=RAW, writes={"x": Dataset("o", "1")}), "CopyArc('c').writes.x", "path='…/'"),
+        (lambda: ANY.CopyArc("c", reads=RAW, writes=OUT, filter="*.gz"), "CopyArc('c').filter", "expected a PathFilter"),
+        (lambda: ANY.CopyArc("c", reads=RAW, writes=OUT, policy="latest"), "CopyArc('c').policy", "latest(ROLE) or window(LOTS)"),
+        (lambda: ANY.CopyArc("c", reads=RAW, writes=OUT, fliter=1), "CopyArc('c').fliter", "did you mean 'filter'?"),
+        (lambda: ANY.CopyArc("c", reads=RAW, writes=OUT, lotUnit=1), "CopyArc('c').lotUnit", "may_fail, name, ordered"),
+        (lambda: ANY.FunctionArc("f", tokenise, reads=RAW, writes=OUT, isolation="vm"), "FunctionArc('f').isolation", "'thread'"),
+        (
+            lambda: ANY.CommandArc("r", ["sh"], reads=RAW, writes=OUT, environment={"A": 1}),
+            "CommandArc('r').environment.A",
+            "text",
+        ),
+        (lambda: ANY.window("1h"), "window.size", "found '1h', expected a number of lots (count lots: "),
+        (lambda: latest("a b"), "latest.driver", "cannot be a name"),
+        (lambda: Dataset("raw", "1", ""), "Dataset('raw').path", "at least 1 character"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_its_author_wrote(make: Callable[[], object], where: str, words: str) -> None:
+    with pytest.raises(ProjectErrors) as caught:
+        make()
+    (problem,) = caught.value.problems
+    assert problem.where == where
+    assert words in str(problem)
+
+
 def test_errors_travel_between_processes() -> None:
     with pytest.raises(ProjectErrors) as caught:
         Dataset("a b", "1")
@@ -111,7 +154,7 @@ def test_names_that_are_fine(name: str) -> None:
 
 
 def test_datasets_where_they_are_written_have_a_path() -> None:
-    with pytest.raises(InvalidInput, match=r"'out/1' is written here and has no 'pathURI'"):
+    with pytest.raises(InvalidInput, match=r"\.writes\.main: dataset 'out/1' is written here and has no path"):
         CopyArc("copy", reads=RAW, writes=Dataset("out", "1"))
     assert CopyArc("copy", reads=Dataset("raw", "1"), writes=OUT).sources["main"].id == "raw/1"
 

@@ -8,7 +8,7 @@ manifest of its own. An exit code other than 0 fails the attempt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Unpack
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 from pydantic import Field
 
@@ -35,6 +35,14 @@ class CommandWorkload(Model):
 class CommandArc(NeutralArc):
     """A command of any language."""
 
+    written_as: ClassVar[Mapping[str, str]] = {
+        **NeutralArc.written_as,
+        "workload.command": "command",
+        "workload.image": "image",
+        "workload.directory": "directory",
+        "workload.environment": "environment",
+        "workload.workload_props": "props",
+    }
     type: Literal["core:commandArc"] = "core:commandArc"
     workload: CommandWorkload
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Unpack
 
 from pydantic import Field
 
@@ -22,6 +23,11 @@ class CopyWorkload(Model):
 class CopyArc(NeutralArc):
     """Copies the objects of a lot to each of its sinks."""
 
+    written_as: ClassVar[Mapping[str, str]] = {
+        **NeutralArc.written_as,
+        "workload.workload_props.filter": "filter",
+        "workload.workload_props.fail_arc_on_partial_percent": "may_fail",
+    }
     type: Literal["core:copyArc"] = "core:copyArc"
     workload: CopyWorkload = Field(default_factory=CopyWorkload)
 

@@ -12,8 +12,8 @@ a module of its own that imports only :mod:`clusterless.workload` keeps the arch
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, Unpack
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 from pydantic import AfterValidator
 
@@ -43,6 +43,11 @@ class FunctionWorkload(Model):
 class FunctionArc(NeutralArc):
     """A Python function of one lot and one sink."""
 
+    written_as: ClassVar[Mapping[str, str]] = {
+        **NeutralArc.written_as,
+        "workload.handler": "handler",
+        "workload.isolation": "isolation",
+    }
     type: Literal["core:functionArc"] = "core:functionArc"
     workload: FunctionWorkload
 

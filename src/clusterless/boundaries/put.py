@@ -13,7 +13,8 @@ Data is listed where it arrived and never copied, so ``watches`` is where the da
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +31,7 @@ FIX = r"for example (?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d), optionally wi
 class PutBoundary(Boundary):
     """Lots of the objects that arrive below a path."""
 
+    written_as: ClassVar[Mapping[str, str]] = {"dataset": "into", "lot_unit": "every", "event_arrival": "frequent"}
     type: Literal["core:putBoundary"] = "core:putBoundary"
     lot_unit: LotUnit
     """Length of a lot's interval: ``5m``, ``1h``, ``Twelfths``."""
@@ -76,7 +78,11 @@ class PutBoundary(Boundary):
     def _key_pattern_fits(self) -> PutBoundary:
         if self.lot_from != "key":
             if self.key_pattern is not None:
-                raise refused(f"a key pattern says nothing where lots are taken from '{self.lot_from}'", "use lot_from 'key'")
+                raise refused(
+                    f"a key pattern says nothing where lots are taken from '{self.lot_from}'",
+                    "use 'lotFrom': 'key'",
+                    python="use lot_from='key'",
+                )
             return self
         check_key_pattern(self.key_pattern, parse_unit(self.lot_unit))
         return self

@@ -6,7 +6,8 @@ closes, later arrivals of the interval go to the next lot. ``core:putBoundary`` 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -40,6 +41,7 @@ class Frequent(Model):
 class S3PutListenerBoundary(Boundary):
     """Lots of the objects that are put below a path of a bucket."""
 
+    written_as: ClassVar[Mapping[str, str]] = {"dataset": "into", "lot_unit": "every", "event_arrival": "frequent"}
     type: Literal["aws:core:s3PutListenerBoundary"] = "aws:core:s3PutListenerBoundary"
     lot_unit: Annotated[str, AfterValidator(_unit), NamedUnitSchema]
     event_arrival: Annotated[Literal["infrequent", "frequent"], InTemplate()] = "infrequent"

@@ -6,7 +6,8 @@ pipeline that has one is not entirely idle.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from clusterless.model.base import Duration, LotUnit, Start, declaring, given, seconds
 from clusterless.model.components import Boundary, Intake
@@ -16,6 +17,7 @@ from clusterless.model.dataset import Dataset
 class ScheduleBoundary(Boundary):
     """One lot for every interval, holding a tick."""
 
+    written_as: ClassVar[Mapping[str, str]] = {"dataset": "into", "lot_unit": "every"}
     type: Literal["core:scheduleBoundary"] = "core:scheduleBoundary"
     lot_unit: LotUnit
     """Length of the interval: ``1h``, ``1d``."""

@@ -7,9 +7,9 @@ given, so that a file is written back as it was read, without defaults nobody as
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -55,14 +55,24 @@ class Model(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    made_by: ClassVar[str] = ""
+    """What authors call to make one, if not the class itself."""
+    written_as: ClassVar[Mapping[str, str]] = {}
+    """Field (a dotted path) → the constructor's argument it is made from, where they differ: messages name the argument."""
+
     @declaring
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            name = fields.get("name")
-            prefix = f"{type(self).__name__}({name!r})" if isinstance(name, str) else type(self).__name__
+            prefix = self.written(fields.get("name"))
             raise ProjectErrors(from_validation(error, type(self), (prefix,), names=True)) from None
+
+    @classmethod
+    def written(cls, name: object = None) -> str:
+        """One of these, as it is made in Python: ``CopyArc('copy')``."""
+        made_by = cls.made_by or cls.__name__
+        return f"{made_by}({name!r})" if isinstance(name, str) else made_by
 
     def data(self, *, defaults: bool = False) -> dict[str, Any]:
         """The declaration as plain JSON data: what was given, or everything with ``defaults``."""
@@ -81,9 +91,9 @@ def given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def refused(what: str, fix: str = "") -> PydanticCustomError:
-    """An error for a validator to raise."""
-    return PydanticCustomError("refused", "{what}", {"what": what, "fix": fix})
+def refused(what: str, fix: str = "", *, python: str = "") -> PydanticCustomError:
+    """An error for a validator to raise. ``python``: what to do instead where it is declared in Python."""
+    return PydanticCustomError("refused", "{what}", {"what": what, "fix": fix, "python": python})
 
 
 def _name(value: str) -> str:

@@ -7,6 +7,7 @@ A kind is a subclass with its own fields and ``type``; it tells the compiler abo
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -118,6 +119,7 @@ class Arc(Component):
     """Reads datasets and writes datasets, lot by lot."""
 
     sort: ClassVar[Sort] = "arcs"
+    written_as: ClassVar[Mapping[str, str]] = {"sources": "reads", "sinks": "writes"}
     writes_tables: ClassVar[bool] = False
     """Whether its sinks are tables of a catalogue (``glue://…``); those of any other arc hold objects."""
     sources: Annotated[dict[Name, Source], InTemplate()] = Field(default_factory=dict)

@@ -61,7 +61,11 @@ class Source(Model):
 
 def _located(dataset: Dataset) -> Dataset:
     if dataset.path is None:
-        raise refused(f"dataset '{dataset.id}' is written here and has no 'pathURI'", "say where its data lies: path='…/'")
+        raise refused(
+            f"dataset '{dataset.id}' is written here and has no path",
+            "say where its data lies, as its 'pathURI'",
+            python="say where its data lies: path='…/'",
+        )
     return dataset
 
 

@@ -7,18 +7,28 @@ they mean lot by lot is :mod:`clusterless.runtime.policy`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from clusterless.model.base import Model, Name, declaring, given, refused
 from clusterless.model.problems import shown
 from clusterless.runtime.spec import PolicySpec
 
 
+def _lots(value: object) -> object:
+    if isinstance(value, str):
+        raise refused(f"found {shown(value)}, expected a number of lots", "count lots: 12 lots of 5 minutes are an hour")
+    return value
+
+
+Lots = Annotated[int, Field(ge=1), BeforeValidator(_lots)]
+
+
 class Latest(Model):
     """One source drives; of the others the newest lot is read."""
 
+    made_by: ClassVar[str] = "latest"
     kind: Literal["latest"] = "latest"
     driver: Name
     """The role whose lots name the runs."""
@@ -31,10 +41,11 @@ class Latest(Model):
 class Window(Model):
     """A stretch of lots at once, named by its last lot."""
 
+    made_by: ClassVar[str] = "window"
     kind: Literal["window"] = "window"
-    size: Annotated[int, Field(ge=1)]
+    size: Lots
     """Lots in a window."""
-    slide: Annotated[int, Field(ge=1)] | None = None
+    slide: Lots | None = None
     """Lots from one window to the next; as many as its size where not given, so that each lot is in one window."""
 
     @declaring
@@ -59,8 +70,11 @@ def _branch(value: object) -> str:
 
 def _word(value: object) -> object:
     if value not in ("all", "any"):
-        fix = 'use "all", "any", {"kind": "latest", "driver": ROLE} or {"kind": "window", "size": LOTS}'
-        raise refused(f"{shown(value)} is no policy", fix)
+        raise refused(
+            f"{shown(value)} is no policy",
+            'use "all", "any", {"kind": "latest", "driver": ROLE} or {"kind": "window", "size": LOTS}',
+            python='use "all", "any", latest(ROLE) or window(LOTS)',
+        )
     return value
 
 

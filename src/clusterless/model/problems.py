@@ -94,13 +94,16 @@ def shown(value: object) -> str:
 
 
 def from_validation(error: ValidationError, model: type[BaseModel], prefix: Loc = (), *, names: bool = False) -> list[Problem]:
-    """A Pydantic error as problems. ``names``: speak of Python's field names rather than of JSON's."""
+    """A Pydantic error as problems. ``names``: speak of the arguments that Python's author wrote rather than of JSON's fields."""
     return [_problem(details, model, prefix, names) for details in error.errors(include_url=False)]
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel], prefix: Loc, names: bool) -> Problem:
-    loc = tuple(part for part in details["loc"] if not _is_tag(part))
-    what, fix = _words(details, names, lambda: _fields(model, details["loc"][:-1], names))
+    from clusterless.model.shape import python_loc
+
+    loc = tuple(part for part in (python_loc(model, details["loc"]) if names else details["loc"]) if not _is_tag(part))
+    last = str(loc[-1]) if loc else ""
+    what, fix = _words(details, last, names, lambda: _fields(model, details["loc"][:-1], names))
     if details["type"] == "missing":
         loc = loc[:-1]
     return Problem("error", json_path((*prefix, *loc)), what, fix)
@@ -111,14 +114,13 @@ def _is_tag(part: int | str) -> bool:
     return isinstance(part, str) and (part.startswith("tag:") or part == "[key]")
 
 
-def _words(details: ErrorDetails, names: bool, fields: Callable[[], list[str]]) -> tuple[str, str]:
+def _words(details: ErrorDetails, last: str, names: bool, fields: Callable[[], list[str]]) -> tuple[str, str]:
     """What is wrong and what to do, in words of ours."""
     found, context = shown(details["input"]), details.get("ctx", {})
-    last = str(details["loc"][-1]) if details["loc"] else ""
     what, fix = f"found {found}; it {details['msg'].removeprefix('Input ')}", ""
     match details["type"]:
         case "refused":
-            what, fix = context["what"], context["fix"]
+            what, fix = context["what"], context["python"] if names and context["python"] else context["fix"]
         case "missing":
             what, fix = f"'{last}' is missing", "add it"
         case "extra_forbidden":
@@ -143,7 +145,11 @@ def _choice(found: str, expected: str) -> str:
 
 def _fields(model: type[BaseModel], loc: Loc, names: bool) -> list[str]:
     """The fields that are known at a place below ``model``."""
-    from clusterless.model.shape import fields_at
+    from clusterless.model.shape import fields_at, written_as
 
     found = fields_at(model, loc)
-    return list(found.values() if names else found)
+    if not names:
+        return list(found)
+    made_from = written_as(model) if not loc else {}
+    hidden = {"type", *(field.partition(".")[0] for field in made_from)}
+    return [*(name for name in found.values() if name not in hidden), *made_from.values()]

@@ -1,8 +1,12 @@
-"""Walking the *shape* of a model: which fields are known at a path. For messages and templates only."""
+"""Walking the *shape* of a model: which fields are known at a path, and what each is called. For messages and templates only.
+
+A field has up to three names: JSON's (``lotUnit``), Python's (``lot_unit``), and that of the constructor's argument it is made
+from (``every``), which the model tells in ``written_as``. An author is told the one that stands in the author's own text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -15,6 +19,36 @@ def fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> Mapping[str, 
         place = _below(place, part)
     found = model_in(place)
     return {field.alias or name: name for name, field in found.model_fields.items()} if found else {}
+
+
+def json_loc(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[int | str, ...]:
+    """``loc`` below ``model`` in JSON's names."""
+    return tuple(name for name, _ in _named(model, loc))
+
+
+def python_loc(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[int | str, ...]:
+    """``loc`` below ``model`` as it is written in Python: by the arguments of its constructor."""
+    names = tuple(name for _, name in _named(model, loc))
+    for length in range(len(names), 0, -1):
+        if (argument := written_as(model).get(".".join(map(str, names[:length])))) is not None:
+            return (argument, *names[length:])
+    return names
+
+
+def written_as(model: type[BaseModel]) -> Mapping[str, str]:
+    """Fields of a model, as dotted paths, and the constructor's arguments that they are made from; only those that differ."""
+    found: Mapping[str, str] = getattr(model, "written_as", {})
+    return found
+
+
+def _named(model: type[BaseModel], loc: Sequence[int | str]) -> Iterator[tuple[int | str, int | str]]:
+    """Each part of ``loc``, given by either name, as JSON's and as Python's."""
+    place: Any = model
+    for part in loc:
+        fields = found.model_fields if (found := model_in(place)) else {}
+        name = next((name for name, field in fields.items() if part in (field.alias, name)), part)
+        yield (fields[name].alias or name, name) if name in fields else (part, part)
+        place = _below(place, part)
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:
