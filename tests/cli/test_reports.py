@@ -92,6 +92,54 @@ def test_before_anything_ran_there_is_a_row_of_nothing(shop: Cls) -> None:
     assert shop("arcs", "status").code == 0
 
 
+DAILY = """
+from clusterless.arcs import window
+
+daily = Dataset("daily", version="1", path="daily/")
+pipeline = Pipeline(
+    "shop", "1", placement=local("./lake", stage="dev"),
+    components=[*pipeline.components, FunctionArc("roll-up", add_up, reads=orders, writes=daily, policy=window(288))],
+)
+"""
+
+
+def test_a_range_is_counted_in_the_lots_there_can_be(run: Cls) -> None:
+    Path("pipeline.py").write_text(Path("pipeline.py").read_text() + DAILY)
+    assert run("local", "run").code == 0
+    week = ("--earliest", "2024-04-29", "--latest", "2024-05-06", "-o", "json")
+    for where in ((), ("--root", "lake")):
+        [found] = run("datasets", "status", "--name", "daily", *week, *where).json
+        assert (found["earliest"], found["latest"]) == ("20240429PT5M287", "20240505PT5M287")
+        assert (found["earliestFound"], found["earliestGap"], found["latestGap"]) == ("20240501PT5M287", 2, 4)
+        assert (found["totalFound"], found["range"], found["rangeGap"]) == (1, 7, 6)
+        found = next(it for it in run("arcs", "status", *week, *where).json if it["name"] == "roll-up")
+        assert (found["earliestGap"], found["latestGap"], found["range"], found["rangeGap"]) == (2, 4, 7, 6)
+
+
+def test_a_range_without_any_lot_there_can_be(run: Cls) -> None:
+    Path("pipeline.py").write_text(Path("pipeline.py").read_text() + DAILY)
+    few = ("--earliest", "2024-05-01T10:00", "--latest", "2024-05-01T11:00")
+    [found] = run("datasets", "status", "--name", "daily", *few, "-o", "json").json
+    assert (found["earliest"], found["latest"], found["range"], found["rangeGap"]) == (None, None, 0, 0)
+
+
+@pytest.mark.parametrize("what", ["datasets", "arcs"])
+@pytest.mark.parametrize("listed", [(), ("--list",)])
+def test_where_lots_are_if_the_range_has_none(run: Cls, what: str, listed: tuple[str, ...]) -> None:
+    answer = run(what, "status", *listed, "-o", "csv")
+    assert answer.code == 0
+    assert answer.err == (
+        f"note: no lots in this range; there are some from {LOT} to {LOT}\n  fix:   ask for them with --earliest {LOT}\n"
+    )
+    early = run(what, "status", *listed, "--earliest", "2024-04-01", "--latest", "2024-04-02").err
+    assert f"--earliest {LOT} --latest 20240501PT5M121\n" in early
+    assert run(what, "status", *listed, "--earliest", LOT).err == ""
+
+
+def test_that_is_told_also_where_every_lot_is_listed(run: Cls) -> None:
+    assert f"--earliest {LOT}" in run("datasets", "status", "--every").err
+
+
 def test_what_cannot_be_read_is_told_with_its_key_and_the_rest_is_reported(run: Cls) -> None:
     key = ArcKeys("shop", "1", "add-up").claim("20240501PT5M119", 1, 1)
     path = STATE / key

@@ -53,6 +53,14 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
         span(TWELFTHS, 300, 0)
 
 
+@given(st.sampled_from([1, 2, 3, 12, 288]), st.integers(0, 2000), st.integers(0, 1000))
+def test_a_span_of_windows_counts_those_lots_that_there_can_be(cadence: int, first: int, length: int) -> None:
+    found = Span(TWELFTHS, first, first + length, cadence)
+    there = [index for index in range(first, first + length) if (index + 1) % cadence == 0]
+    assert len(found) == len(there)
+    assert not there or (found.earliest, found.latest) == (there[0], there[-1])
+
+
 UNITS = st.sampled_from([1, 5, 10, 15, 60, 720, 1440]).map(Unit)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clusterless.cli.errors import Failed, tell, tell_troubles
+from clusterless.cli.errors import Failed, problem_lines, tell, tell_troubles
 from clusterless.cli.home import Home, There, look
 from clusterless.cli.options import (
     EARLIEST,
@@ -28,9 +29,10 @@ from clusterless.runtime.errors import ClusterlessError
 
 if TYPE_CHECKING:
     from clusterless.model.pipeline import Pipeline
+    from clusterless.operations.catalog import Catalog
     from clusterless.operations.records import ArcRecord, DatasetRecord
-    from clusterless.operations.status import Period, Troubles
-    from clusterless.runtime.lots import Unit
+    from clusterless.operations.status import Troubles
+    from clusterless.runtime.lots import Lot
 
 placements = typer.Typer(no_args_is_help=True, help="Environments that pipelines are in.")
 projects = typer.Typer(no_args_is_help=True, help="Projects that are registered in a placement.")
@@ -160,25 +162,28 @@ def status_of_datasets(
 ) -> None:
     """Sum up the lots of datasets in a range of time, or list them."""
     from clusterless.operations.records import DatasetLot, DatasetStatus
-    from clusterless.operations.status import Troubles, dataset_list, dataset_status, dataset_unit
+    from clusterless.operations.status import dataset_extent, dataset_list, dataset_status, dataset_unit
+    from clusterless.operations.story import Archive
     from clusterless.operations.upstream import every_lot
 
-    home, period, troubles = look(pipeline, root), _period(earliest, latest), Troubles()
+    asked = _Asked(look(pipeline, root), earliest, latest)
+    period, troubles = asked.period, asked.troubles
 
-    def one(record: DatasetRecord) -> Iterator[Any]:
-        there = _at(home, record)
+    def rows(there: There, catalog: Catalog, record: DatasetRecord) -> Iterable[Any]:
         manifests = there.place.manifests
-        unit = dataset_unit(manifests, record) or _declared_unit(home, there, f"{record.dataset.name}/{record.dataset.version}")
+        producer = catalog.producer(f"{record.dataset.name}/{record.dataset.version}")
+        unit = dataset_unit(manifests, record) or (producer.unit if producer else None)
         if every:
-            yield from every_lot(_archive(home, there, period.now), record, unit, period, troubles)
-        elif listed:
-            yield from dataset_list(manifests, record, unit, period, troubles)
-        else:
-            yield dataset_status(manifests, record, unit, period, troubles)
+            archive = Archive(manifests, there.place.state, catalog, period.now, there.dead)
+            return every_lot(archive, record, unit, period, troubles)
+        if listed:
+            return dataset_list(manifests, record, unit, period, troubles)
+        cadence = producer.cadence if producer and producer.unit == unit else 1
+        return [dataset_status(manifests, record, unit, period, troubles, cadence)]
 
-    wrong = _Careful()
-    emit(DatasetLot if listed or every else DatasetStatus, wrong.each(_datasets(home, names), one), output)
-    _end(troubles, wrong)
+    records = _datasets(asked.home, names)
+    emit(DatasetLot if listed or every else DatasetStatus, asked.each(records, rows), output)
+    asked.end(lambda there, record: dataset_extent(there.place.manifests, record))
 
 
 @arcs.command("status", epilog=examples("cls arcs status", "cls arcs status --earliest 1d --list --output tsv"))
@@ -193,80 +198,87 @@ def status_of_arcs(
     output: OutputOption = None,
 ) -> None:
     """Sum up the lots of arcs in a range of time, or list them."""
+    from clusterless.operations.catalog import cadence
     from clusterless.operations.records import ArcLot, ArcStatus
     from clusterless.operations.scan import Arc, arc_keys
-    from clusterless.operations.status import Troubles, arc_list, arc_status, arc_unit
+    from clusterless.operations.status import arc_extent, arc_list, arc_status, arc_unit
 
-    home, period, troubles = look(pipeline, root), _period(earliest, latest), Troubles()
+    asked = _Asked(look(pipeline, root), earliest, latest)
+    period, troubles = asked.period, asked.troubles
 
-    def one(record: ArcRecord) -> Iterator[Any]:
-        there = _at(home, record)
-        state = there.place.state
-        arc = Arc(arc_keys(state, record.project.name, record.project.version, record.name), there.dead)
-        unit = arc_unit(state, record) or _declared_arc_unit(home, record)
+    def rows(there: There, catalog: Catalog, record: ArcRecord) -> Iterable[Any]:
+        state, of = there.place.state, (record.project.name, record.project.version, record.name)
+        spec = catalog.arc(*of)
+        unit = arc_unit(state, record) or (spec.unit if spec else None)
+        arc = Arc(arc_keys(state, *of), there.dead)
         if listed:
-            yield from arc_list(state, record, arc, unit, period, troubles)
-        else:
-            yield arc_status(state, record, arc, unit, period, troubles)
+            return arc_list(state, record, arc, unit, period, troubles)
+        return [arc_status(state, record, arc, unit, period, troubles, cadence(spec) if spec and spec.unit == unit else 1)]
 
-    wrong = _Careful()
-    emit(ArcLot if listed else ArcStatus, wrong.each(_arcs(home, only, names), one), output)
-    _end(troubles, wrong)
+    emit(ArcLot if listed else ArcStatus, asked.each(_arcs(asked.home, only, names), rows), output)
+    asked.end(lambda there, record: arc_extent(there.place.state, record))
 
 
-class _Careful:
-    """Goes on with the next one when one cannot be reported."""
+class _Asked:
+    """A question after the lots of datasets or arcs in a range of time."""
 
-    def __init__(self) -> None:
-        self.failed = False
+    def __init__(self, home: Home, earliest: str, latest: str) -> None:
+        from clusterless.operations.ranges import instant
+        from clusterless.operations.status import Period, Troubles
 
-    def each(self, records: Iterable[Any], one: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
+        now = time.time()
+        self.home = home
+        self.period = Period(instant(earliest, now), instant(latest, now), now, ahead=latest == LATEST)
+        self.troubles = Troubles()
+        self._asked: list[tuple[There, Any]] = []
+        self._found = 0
+        self._failed = False
+
+    def each(self, records: Iterable[Any], rows: Callable[[There, Catalog, Any], Iterable[Any]]) -> Iterator[Any]:
+        """The rows of all records. Goes on with the next one when one cannot be reported."""
+        from clusterless.operations.catalog import Catalog
+
+        specs = [self.home.spec] if self.home.spec else []
+        catalogs = [(there, Catalog(specs, there.place.metadata)) for there in self.home.placements]
         for record in records:
+            there, catalog = next(it for it in catalogs if it[0].record == record.placement)
+            self._asked.append((there, record))
             try:
-                yield from one(record)
+                for row in rows(there, catalog, record):
+                    self._found += _lots_in(row)
+                    yield row
             except (ClusterlessError, OSError) as error:
-                self.failed = True
+                self._failed = True
                 tell(error)
 
+    def end(self, extent: Callable[[There, Any], tuple[Lot, Lot] | None]) -> None:
+        """Tell where lots are to be found, if there were none in the range, and what could not be read; that is a failure, though
+        everything else was reported."""
+        if not self._found and not self._failed:
+            self._hint([found for there, record in self._asked if (found := extent(there, record))])
+        _end(self.troubles, failed=self._failed)
 
-def _end(troubles: Troubles, wrong: _Careful | None = None) -> None:
-    """Tell what could not be read; that is a failure, though everything else was reported."""
-    if tell_troubles(troubles.found, troubles.count) or (wrong is not None and wrong.failed):
+    def _hint(self, extents: list[tuple[Lot, Lot]]) -> None:
+        if not extents:
+            return
+        first = min((first for first, _ in extents), key=lambda lot: lot.start)
+        last = max((last for _, last in extents), key=lambda lot: lot.end)
+        beyond = f" --latest {last.shift(1)}" if last.end > self.period.latest else ""
+        what = f"no lots in this range; there are some from {first} to {last}"
+        problem_lines("note", what, fix=f"ask for them with --earliest {first}{beyond}")
+
+
+def _lots_in(row: Any) -> int:
+    """How many lots that are there a row tells of."""
+    from clusterless.operations.records import DatasetLot
+    from clusterless.operations.upstream import MISSING, NOTHING, OPEN
+
+    if isinstance(row, DatasetLot):
+        return row.manifest_state not in (NOTHING, OPEN, MISSING)
+    return int(getattr(row, "total_found", 1))
+
+
+def _end(troubles: Troubles, *, failed: bool = False) -> None:
+    """Tell what could not be read."""
+    if tell_troubles(troubles.found, troubles.count) or failed:
         raise Failed
-
-
-def _at(home: Home, record: Any) -> There:
-    return next(there for there in home.placements if there.record == record.placement)
-
-
-def _period(earliest: str, latest: str) -> Period:
-    import time
-
-    from clusterless.operations.ranges import instant
-    from clusterless.operations.status import Period
-
-    now = time.time()
-    return Period(instant(earliest, now), instant(latest, now), now, ahead=latest == LATEST)
-
-
-def _archive(home: Home, there: There, now: float) -> Any:
-    from clusterless.operations.catalog import Catalog
-    from clusterless.operations.story import Archive
-
-    specs = [home.spec] if home.spec else []
-    return Archive(there.place.manifests, there.place.state, Catalog(specs, there.place.metadata), now, there.dead)
-
-
-def _declared_unit(home: Home, there: There, id: str) -> Unit | None:
-    """The unit that a dataset's producer declares: for a dataset without lots."""
-    from clusterless.operations.catalog import Catalog
-
-    producer = Catalog([home.spec] if home.spec else [], there.place.metadata).producer(id)
-    return None if producer is None else producer.unit
-
-
-def _declared_arc_unit(home: Home, record: ArcRecord) -> Unit | None:
-    for arc in home.spec.arcs if home.spec else ():
-        if (arc.project, arc.version, arc.name) == (record.project.name, record.project.version, record.name):
-            return arc.unit
-    return None

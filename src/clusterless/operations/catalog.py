@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import gcd
 from typing import TypeAlias
 
 from clusterless.model.compile import compile_pipeline
@@ -42,17 +43,35 @@ class Producer:
         return parse_unit(of_role.unit) if of_role else self.component.unit
 
     @property
+    def cadence(self) -> int:
+        """Units from one of the dataset's lots to the next."""
+        if isinstance(self.component, BoundarySpec):
+            return 1
+        of_role = self.component.sources.get(self.role) if self.component.policy.kind == "any" else None
+        return of_role.cadence if of_role else cadence(self.component)
+
+    @property
     def name(self) -> str:
         kind = "boundary" if isinstance(self.component, BoundarySpec) else "arc"
         return f"{kind} {self.component.name} of {self.component.project} {self.component.version}"
 
 
+def cadence(arc: ArcSpec) -> int:
+    """Units from one run of an arc to the next: a window's slide, else what its sources have in common."""
+    policy = arc.policy
+    if policy.kind == "window":
+        return policy.slide
+    driving = [policy.driver] if policy.kind == "latest" else [role for role, it in arc.sources.items() if it.subscribe]
+    return gcd(*(arc.sources[role].cadence for role in driving)) or 1
+
+
 class Catalog:
-    """Producers by dataset id (``name/version``)."""
+    """Producers by dataset id (``name/version``), and arcs by name."""
 
     def __init__(self, specs: Iterable[ProjectSpec], metadata: Store | None = None) -> None:
         self._metadata = metadata
-        self._known: dict[str, Producer | None] = {id: found for spec in specs for id, found in _producers(spec)}
+        self._specs = list(specs)
+        self._known: dict[str, Producer | None] = {id: found for spec in self._specs for id, found in _producers(spec)}
 
     def producer(self, id: str) -> Producer | None:
         """Who produces a dataset; None if nobody is known to."""
@@ -60,6 +79,13 @@ class Catalog:
             spec = self._registered(id)
             self._known.update({id: None}, **dict(_producers(spec)) if spec else {})
         return self._known[id]
+
+    def arc(self, project: str, version: str, name: str) -> ArcSpec | None:
+        """An arc by its project's name and version, and its own name; None if it is not known."""
+        spec = next((spec for spec in self._specs if (spec.project, spec.version) == (project, version)), None)
+        if spec is None and self._metadata is not None:
+            spec = self._compiled(registered(self._metadata, project, version))
+        return next((arc for arc in spec.arcs if arc.name == name), None) if spec else None
 
     def resolve(self, text: str) -> str:
         """The id of the dataset that a user names: ``name``, ``name/version`` or ``name:version``."""
@@ -80,7 +106,9 @@ class Catalog:
         return sorted({*self._known, *registered})
 
     def _registered(self, id: str) -> ProjectSpec | None:
-        pipeline = registered_owner(self._metadata, id) if self._metadata is not None else None
+        return self._compiled(registered_owner(self._metadata, id) if self._metadata is not None else None)
+
+    def _compiled(self, pipeline: Pipeline | None) -> ProjectSpec | None:
         if pipeline is None or self._metadata is None:
             return None
         try:
@@ -100,7 +128,12 @@ def _producers(spec: ProjectSpec) -> Iterator[tuple[str, Producer]]:
 def registered_owner(metadata: Store, id: str) -> Pipeline | None:
     """The registered project that owns a dataset; None if there is none, or it cannot be read."""
     owner = owner_of(metadata, *id.split("/", 1))
-    text = metadata.get(project_key(*owner)) if owner else None
+    return registered(metadata, *owner) if owner else None
+
+
+def registered(metadata: Store, project: str, version: str) -> Pipeline | None:
+    """A registered project; None if it is not there, or cannot be read."""
+    text = metadata.get(project_key(project, version))
     try:
         return Pipeline.from_json(text.decode()) if text else None
     except (InvalidInput, UnicodeDecodeError):

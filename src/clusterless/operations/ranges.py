@@ -48,10 +48,13 @@ class Span:
     unit: Unit
     first: int
     end: int
+    cadence: int = 1
+    """Units from one lot to the next, where windows make them: those lots count whose end is a multiple of it."""
     _days: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
-        return self.end - self.first
+        """How many lots there can be."""
+        return self.end // self.cadence - self.first // self.cadence
 
     @property
     def first_lot(self) -> Lot:
@@ -63,8 +66,18 @@ class Span:
         return Lot(self.unit, self.end)
 
     @property
+    def earliest(self) -> int:
+        """Index of the first lot there can be; beyond the span if there is none in it."""
+        return self.first + -(self.first + 1) % self.cadence
+
+    @property
+    def latest(self) -> int:
+        """Index of the last lot there can be."""
+        return self.end // self.cadence * self.cadence - 1
+
+    @property
     def last_lot(self) -> Lot:
-        return Lot(self.unit, self.end - 1)
+        return Lot(self.unit, self.latest)
 
     def index(self, lot: str) -> int | None:
         """Index of a lot's id; None if it is none of this unit. Made for long listings: a day is read once."""

@@ -24,7 +24,7 @@ from clusterless.runtime.layout import (
     parse_manifest_key,
     parse_protocol_key,
 )
-from clusterless.runtime.lots import Lot, Unit, parse_lot
+from clusterless.runtime.lots import Lot, Unit, is_lot, parse_lot
 from clusterless.runtime.records import Claim, Failed
 from clusterless.runtime.state import parse_arc_state, parse_manifest_state
 from clusterless.runtime.store import Store
@@ -258,3 +258,14 @@ def first_lot(store: Store, prefixes: Iterable[str]) -> Lot | None:
             except ClusterlessError:
                 continue
     return None
+
+
+def extent(store: Store, prefixes: Iterable[str]) -> tuple[Lot, Lot] | None:
+    """The earliest and the latest of the lots below these prefixes; of several units, those of the unit that is met first."""
+    first = last = None
+    for prefix in prefixes:
+        for text, _ in groupby(lot_of_key(entry.key, prefix) or "" for entry in store.list(prefix)):
+            lot = parse_lot(text) if is_lot(text) else None
+            if lot is not None and (first is None or last is None or lot.unit == first.unit):
+                first, last = min(first or lot, lot), max(last or lot, lot)
+    return None if first is None or last is None else (first, last)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clusterless.operations.ranges import Span, span
 from clusterless.operations.records import (
@@ -21,9 +21,9 @@ from clusterless.operations.records import (
     DatasetStatus,
     Trouble,
 )
-from clusterless.operations.scan import Arc, Found, arc_keys, arc_lots, dataset_lots, first_lot
+from clusterless.operations.scan import Arc, Found, arc_keys, arc_lots, dataset_lots, extent, first_lot
 from clusterless.runtime.layout import manifest_prefix
-from clusterless.runtime.lots import Unit
+from clusterless.runtime.lots import Lot, Unit
 from clusterless.runtime.store import Store
 
 SHOWN = 20
@@ -81,6 +81,18 @@ def arc_unit(state: Store, arc: ArcRecord) -> Unit | None:
     return lot.unit if lot else None
 
 
+def dataset_extent(manifests: Store, dataset: DatasetRecord) -> tuple[Lot, Lot] | None:
+    """The first and the last lot there is of a dataset, whenever that was; None while there is none. A listing of all of it."""
+    name = dataset.dataset
+    return extent(manifests, [manifest_prefix(name.name, name.version, replays=replays) for replays in (False, True)])
+
+
+def arc_extent(state: Store, arc: ArcRecord) -> tuple[Lot, Lot] | None:
+    """The first and the last lot that an arc was at, whenever that was; None while there is none. A listing of all of it."""
+    keys = arc_keys(state, arc.project.name, arc.project.version, arc.name)
+    return extent(state, [prefix for it in keys for prefix in (it.markers, it.lots)])
+
+
 def dataset_list(
     manifests: Store, dataset: DatasetRecord, unit: Unit | None, period: Period, troubles: Troubles
 ) -> Iterator[DatasetLot]:
@@ -101,13 +113,13 @@ def arc_list(
 
 
 def dataset_status(
-    manifests: Store, dataset: DatasetRecord, unit: Unit | None, period: Period, troubles: Troubles
+    manifests: Store, dataset: DatasetRecord, unit: Unit | None, period: Period, troubles: Troubles, cadence: int = 1
 ) -> DatasetStatus:
-    """A dataset's lots of the period, summed up."""
+    """A dataset's lots of the period, summed up. ``cadence``: units from one lot to the next; the range is counted in these."""
     lots = period.of(unit) if unit else None
     name = dataset.dataset
     total = _sum(dataset_lots(manifests, name.name, name.version, lots, troubles) if lots else ())
-    lots = period.told(lots, total.last) if lots else None
+    lots = replace(period.told(lots, total.last), cadence=cadence) if lots else None
     by = total.states
     return DatasetStatus(
         dataset.placement,
@@ -121,11 +133,13 @@ def dataset_status(
     )
 
 
-def arc_status(state: Store, record: ArcRecord, arc: Arc, unit: Unit | None, period: Period, troubles: Troubles) -> ArcStatus:
-    """An arc's lots of the period, summed up."""
+def arc_status(
+    state: Store, record: ArcRecord, arc: Arc, unit: Unit | None, period: Period, troubles: Troubles, cadence: int = 1
+) -> ArcStatus:
+    """An arc's lots of the period, summed up. ``cadence``: units from one lot to the next; the range is counted in these."""
     lots = period.of(unit) if unit else None
     total = _sum(arc_lots(state, arc, lots, period.now, troubles) if lots else ())
-    lots = period.told(lots, total.last) if lots else None
+    lots = replace(period.told(lots, total.last), cadence=cadence) if lots else None
     by = total.states
     return ArcStatus(
         record.placement, record.project, record.name, *_ends(lots, total),
@@ -156,14 +170,19 @@ def _ends(
     if lots is None:
         return None, None, None, None, None, None, None
     first, last = total.first, total.last
+    some = len(lots) > 0
     return (
         lots.unit.name.upper(),
-        str(lots.first_lot), first.lot if first else None, first.at - lots.first if first else None,
-        str(lots.last_lot), last.lot if last else None, lots.end - 1 - last.at if last else None,
-    )  # fmt: skip
+        str(Lot(lots.unit, lots.earliest)) if some else None,
+        first.lot if first else None,
+        (first.at - lots.earliest) // lots.cadence if first and some else None,
+        str(lots.last_lot) if some else None,
+        last.lot if last else None,
+        (lots.latest - last.at) // lots.cadence if last and some else None,
+    )
 
 
 def _totals(lots: Span | None, total: _Total) -> tuple[int, int | None, int | None]:
     """totalFound, range, rangeGap."""
     count = total.states.total()
-    return (count, None, None) if lots is None else (count, len(lots), len(lots) - count)
+    return (count, None, None) if lots is None else (count, len(lots), max(len(lots) - count, 0))
