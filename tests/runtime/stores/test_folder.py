@@ -14,7 +14,8 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import pytest
 
 from clusterless.runtime.errors import StoreDenied, StoreError, StoreUnavailable, StoreUnsuitable
 from clusterless.runtime.store import Created, Entry
-from clusterless.runtime.stores.disk import HIDDEN
+from clusterless.runtime.stores.disk import HIDDEN, KEPT
 from clusterless.runtime.stores.folder import FolderStore
 from clusterless.runtime.stores.memory import MemoryStore
 
@@ -292,6 +293,93 @@ class TestLinks:
             store.get("me")
 
 
+class TestKeptFolders:
+    """Folders in which others were made stay open, and what becomes of them meanwhile is noticed."""
+
+    @pytest.fixture(autouse=True)
+    def _linux(self) -> None:
+        if not Path("/proc/self/fd").exists():
+            pytest.skip("where the kernel does not tell where an open folder lies, none is kept")
+
+    @pytest.fixture
+    def kept(self, store: FolderStore) -> FolderStore:
+        """A store that has made a folder in ``a/b``, and so keeps that."""
+        store.create("a/b/first", b"")
+        store.create("a/b/c/first", b"")
+        return store
+
+    def open_folders(self, root: Path) -> set[str]:
+        found = set()
+        for descriptor in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                found.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+        return {path for path in found if path.startswith(str(root))}
+
+    def test_the_next_folder_beside_costs_one_call(self, kept: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[str] = []
+        plain = os.open
+
+        def noted(path: str, *arguments: object, **named: object) -> int:
+            opened.append(os.path.relpath(path, kept.root))
+            return plain(path, *arguments, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "open", noted)
+        assert kept.create("a/b/d/e/x", b"body") is Created.CREATED
+        assert [path for path in opened if not path.startswith(HIDDEN)] == ["a/b/d/e"]
+
+    def test_one_that_was_moved_is_not_written_to(self, kept: FolderStore, root: Path, tmp_path: Path) -> None:
+        (root / "a" / "b").rename(tmp_path / "elsewhere")
+        assert kept.create("a/b/d/x", b"body") is Created.CREATED
+        assert (root / "a" / "b" / "d" / "x").read_bytes() == b"body"
+        assert sorted(os.listdir(tmp_path / "elsewhere")) == ["c", "first"]
+
+    def test_one_that_was_replaced_by_a_link_out_is_refused(self, kept: FolderStore, root: Path, tmp_path: Path) -> None:
+        (root / "a" / "b").rename(tmp_path / "elsewhere")
+        (root / "a" / "b").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(StoreUnsuitable, match="leads out of the root"):
+            kept.create("a/b/d/x", b"body")
+        assert sorted(os.listdir(tmp_path / "elsewhere")) == ["c", "first"]
+
+    def test_a_link_below_one_is_looked_at(self, kept: FolderStore, root: Path, tmp_path: Path) -> None:
+        (tmp_path / "outside").mkdir()
+        (root / "a" / "b" / "link").symlink_to(tmp_path / "outside")
+        with pytest.raises(StoreUnsuitable, match="leads out of the root"):
+            kept.create("a/b/link/d/x", b"body")
+        assert os.listdir(tmp_path / "outside") == []
+
+    def test_one_that_was_removed_is_made_again(self, kept: FolderStore, root: Path) -> None:
+        shutil.rmtree(root)
+        assert kept.create("a/b/d/x", b"body") is Created.CREATED
+        assert kept.get("a/b/d/x") == b"body"
+
+    def test_a_folder_that_a_link_led_to_is_not_kept(self, kept: FolderStore, root: Path) -> None:
+        (root / "link").symlink_to("a")
+        kept.create("link/z/x", b"body")
+        (root / "other").mkdir()
+        (root / "link").unlink()
+        (root / "link").symlink_to("other")
+        kept.create("link/y/x", b"body")
+        assert (root / "other" / "y" / "x").read_bytes() == b"body"
+
+    def test_they_are_few_and_can_be_let_go(self, kept: FolderStore, root: Path) -> None:
+        for number in range(2 * KEPT):
+            kept.create(f"{number}/a", b"")
+            kept.create(f"{number}/b/c", b"")
+        assert KEPT // 2 < len(self.open_folders(root)) <= KEPT
+        kept.let_go()
+        assert self.open_folders(root) == set()
+        assert kept.create("0/d/e", b"") is Created.CREATED
+
+    def test_threads_share_them(self, kept: FolderStore) -> None:
+        def create(thread: int) -> set[Created]:
+            return {kept.create(f"{number}/{thread}/x", b"", durable=False) for number in range(2 * KEPT)}
+
+        with ThreadPoolExecutor(4) as threads:
+            answers = set().union(*threads.map(create, range(4)))
+        assert answers == {Created.CREATED}
+        assert len(keys(kept, "0")) == 4
+
+
 class TestTrouble:
     """What goes wrong is told in the tree's words, and nothing half written is seen."""
 
@@ -346,6 +434,7 @@ class TestTrouble:
         assert keys(store) == ["small"]
         assert temporary(small_disk / "root") == []
         assert store.create("after", b"2") is Created.CREATED
+        store.let_go()
 
     @pytest.fixture
     def small_disk(self, tmp_path: Path) -> Iterator[Path]:

@@ -106,6 +106,7 @@ class LocalRunner:
         """Stop the workers: what runs is finished, unless it takes more than ``PATIENCE`` seconds; that, and what was not begun,
         is derived again by the next runner, or by another that is at work."""
         self.engine.pool.stop(PATIENCE)
+        self.place.let_go()
         self.worker.close()
 
     def on_announcement(self, callback: Callable[[Announcement], None]) -> None:

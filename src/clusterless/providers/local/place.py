@@ -59,6 +59,11 @@ class Place:
         if project is not None and not disk.case_sensitive:
             _check_case(project)
 
+    def let_go(self) -> None:
+        """Hold nothing open here any more: the disk can be unmounted."""
+        for store in (self.data, self.manifests, self.state, self.metadata):
+            store.let_go()
+
     def site(self, manifests: Store | None = None) -> Site:
         """What the protocols see of it; ``manifests`` may wrap the manifest bucket."""
         return Site(
@@ -98,10 +103,8 @@ class Place:
 
     @property
     def scratch(self) -> Path:
-        """Private temporary folders, on the data's own disk."""
-        folder = self.root / PRIVATE / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """Where private temporary folders are made, on the data's own disk; made by who needs it."""
+        return self.root / PRIVATE / "scratch"
 
 
 def check_folders(root: Path, paths: Iterable[str] = ()) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
+from threading import Lock
+from types import TracebackType
 from typing import BinaryIO
 
 from clusterless.runtime.errors import StoreUnsuitable
@@ -27,21 +29,62 @@ READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 """Not blocking matters for what is no regular file: opening a named pipe would wait for ever."""
 FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
+KEPT = 32
+"""Folders that a root holds open, at most."""
+
 CHUNK = 1 << 20
 BUFFER = 1 << 17
 
 
+class Folder:
+    """A folder that is open until the last of its holders has let it go; as a ``with`` block, until that is left.
+
+    Threads share one. A plain descriptor could be closed by one thread, and be another file's, before the next has used it.
+    """
+
+    __slots__ = ("_holders", "_lock", "descriptor")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._holders = 1
+        self._lock = Lock()
+
+    def hold(self) -> bool:
+        """Hold it too; False if nobody does any more."""
+        with self._lock:
+            self._holders += self._holders > 0
+            return self._holders > 0
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if not self._holders:
+                os.close(self.descriptor)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.let_go()
+
+
 class Root:
-    """The folder that is a bucket, and the way to everything beneath it."""
+    """The folder that is a bucket, and the way to everything beneath it.
+
+    Folders in which others were made stay open: lots lie side by side, so the next one is most likely made in the same place and
+    is then one call away. Before each use the kernel is asked where such a folder lies by now, so nothing is made in one that
+    was moved, removed or replaced by a link. Where the kernel cannot be asked, none is kept.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = os.path.realpath(path)
         self.beneath = self.path.rstrip("/") + "/"
+        self._kept: dict[str, Folder] = {}
 
     def open(self, path: str, flags: int = READ) -> int:
         """A descriptor of ``path``, which really lies beneath the root, whatever links led there."""
         descriptor = os.open(path, flags)
-        if self.holds(_whereabouts(descriptor, path)):
+        if self.holds(_whereabouts(descriptor) or os.path.realpath(path)):
             return descriptor
         os.close(descriptor)
         raise leaves_root(path)
@@ -50,39 +93,84 @@ class Root:
         """Whether a path without links is the root or lies beneath it."""
         return real.startswith(self.beneath) or real == self.path
 
-    def reach(self, path: str) -> tuple[int, str]:
-        """The folder ``path``, made if it is missing: a descriptor of it, or of one above and the way from there, ``a/b/``."""
+    def real(self, path: str) -> str:
+        """Where a folder really lies, or would: three calls where there is one, however long the way to it."""
         try:
-            return self.open(path, FOLDER), ""
-        except FileNotFoundError:
-            above, top = self._nearest(path)
+            descriptor = os.open(path, FOLDER)
+        except OSError:
+            return os.path.realpath(path)
         try:
-            way = path[len(above) :].lstrip("/")
-            if all([_make(name, top) for name in accumulate(way.split("/"), "{}/{}".format)] if way else ()):
-                return top, f"{way}/" if way else ""
-        except BaseException:
-            os.close(top)
-            raise
-        os.close(top)
-        return self.open(path, FOLDER), ""  # somebody else made some of it, perhaps a link: look where it leads
+            return _whereabouts(descriptor) or os.path.realpath(path)
+        finally:
+            os.close(descriptor)
 
-    def _nearest(self, path: str) -> tuple[str, int]:
-        """The nearest folder above ``path`` that is there, and a descriptor of it. The root itself is made."""
+    def enter(self, path: str) -> Folder | None:
+        """The folder ``path``; None if there is none."""
+        try:
+            return Folder(self.open(path, FOLDER))
+        except FileNotFoundError:
+            return None
+
+    def reach(self, path: str) -> tuple[Folder, str]:
+        """The folder ``path``, made if it is missing: itself, or one above it and the way from there, ``a/b/``."""
+        for find in (self._kept_above, self._nearest):
+            above, top = find(path)
+            way = path[len(above) :].lstrip("/")
+            if top is not None and _made(way, top):
+                return top, f"{way}/" if way else ""
+            if (folder := self.enter(path)) is not None:  # somebody else made it, perhaps as a link: this looks where it leads
+                return folder, ""
+        raise FileNotFoundError(path)  # and removed it: made again if the caller tries again
+
+    def let_go(self) -> None:
+        """Keep no folder open, until the next one is made."""
+        for path in list(self._kept):
+            self._drop(path)
+
+    def _kept_above(self, path: str) -> tuple[str, Folder | None]:
+        """The nearest folder above ``path`` that was kept, if it still lies there."""
+        while path != self.path:
+            path = path.rpartition("/")[0] or "/"
+            if (folder := self._kept.get(path)) is not None and folder.hold():
+                if _whereabouts(folder.descriptor) == path:
+                    return path, folder
+                folder.let_go()
+                self._drop(path)
+        return path, None
+
+    def _nearest(self, path: str) -> tuple[str, Folder | None]:
+        """The nearest folder above ``path`` that is there. The root itself is made."""
         while True:
             if path == self.path:
                 os.makedirs(path, exist_ok=True)
             else:
                 path = path.rpartition("/")[0] or "/"
-            with suppress(FileNotFoundError):
-                return path, self.open(path, FOLDER)
+            if (folder := self.enter(path)) is not None:
+                self._keep(path, folder)
+                return path, folder
+
+    def _keep(self, path: str, folder: Folder) -> None:
+        """Keep a folder that no link led to, in place of the one kept for longest."""
+        if _whereabouts(folder.descriptor) == path and folder.hold() and self._kept.setdefault(path, folder) is not folder:
+            folder.let_go()  # another thread was quicker
+        for first in list(self._kept)[:-KEPT]:
+            self._drop(first)
+
+    def _drop(self, path: str) -> None:
+        if (folder := self._kept.pop(path, None)) is not None:
+            folder.let_go()
 
 
-def _make(name: str, top: int) -> bool:
-    """Make a folder; False if there is something of that name."""
+def _made(way: str, top: Folder) -> bool:
+    """Make the folders of a way, ``a/b``; if there is something of one of these names, let ``top`` go and answer False."""
     try:
-        os.mkdir(name, dir_fd=top)
-    except FileExistsError:
-        return False
+        for name in accumulate(way.split("/"), "{}/{}".format) if way else ():
+            os.mkdir(name, dir_fd=top.descriptor)
+    except BaseException as error:
+        top.let_go()
+        if isinstance(error, FileExistsError):
+            return False
+        raise
     return True
 
 
@@ -102,12 +190,12 @@ def leaves_root(path: str) -> StoreUnsuitable:
     )
 
 
-def _whereabouts(descriptor: int, path: str) -> str:
-    """Where an open file really lies."""
+def _whereabouts(descriptor: int) -> str:
+    """Where an open file lies by now; empty where the kernel does not tell."""
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:
-        return os.path.realpath(path)
+        return ""
 
 
 def sync_folder(path: str, folder: int | None = None) -> None:

@@ -25,6 +25,7 @@ from clusterless.runtime.stores.disk import (
     FOLDER,
     HIDDEN,
     FileBody,
+    Folder,
     Root,
     Scratch,
     copy_in_kernel,
@@ -67,11 +68,15 @@ class FolderStore:
     def create(self, key: str, body: Body, *, durable: bool = False) -> Created:
         path, durable = self.path(key), durable and self._durable
         with explained(key):
-            mine = self._holds(path, body)
-            if mine is None:
+            folder = self._root.enter(os.path.dirname(path))
+            if folder is None:
                 return self._create(path, body, durable=durable)
-            if mine and durable:  # its creator may have crashed before the sync
-                sync_folder(os.path.dirname(path))
+            with folder:
+                mine = self._holds(path, body)
+                if mine is None:
+                    return self._create(path, body, folder, durable=durable)
+                if mine and durable:  # its creator may have crashed before the sync
+                    sync(folder.descriptor)
             return Created.MINE if mine else Created.OTHER
 
     def get(self, key: str) -> bytes | None:
@@ -155,6 +160,10 @@ class FolderStore:
         self.disk = probe(self._root, self._scratch)
         return self.disk
 
+    def let_go(self) -> None:
+        """Hold no folder open, so that the disk can be unmounted; what is created later opens them again."""
+        self._root.let_go()
+
     def sweep(self, older_than: float = 86_400.0) -> int:
         """Remove temporary files that crashed processes left, untouched for ``older_than`` seconds; how many there were."""
         with explained(self._scratch.path):
@@ -162,16 +171,19 @@ class FolderStore:
 
     # -- how ---------------------------------------------------------------------------------------------------------------
 
-    def _create(self, path: str, body: Body, *, durable: bool) -> Created:
+    def _create(self, path: str, body: Body, folder: Folder | None = None, *, durable: bool) -> Created:
         temporary = self._scratch.write(body)
         try:
-            return self.place(temporary, path, body, durable=durable)
+            return self.place(temporary, path, body, folder, durable=durable)
         finally:
             self._scratch.discard(temporary)
 
-    def place(self, temporary: str, path: str, body: Body, *, durable: bool) -> Created:
-        """Give a finished temporary file, which holds ``body``, its name."""
-        created = settle(lambda: self._link(temporary, path, durable=durable), lambda: self._holds(path, body))
+    def place(self, temporary: str, path: str, body: Body, folder: Folder | None = None, *, durable: bool) -> Created:
+        """Give a finished temporary file, which holds ``body``, its name. ``folder`` is the one it goes to, if that was there."""
+        entered = iter((folder,))  # good for one try: it may be swept away
+        created = settle(
+            lambda: self._link(temporary, path, next(entered, None), durable=durable), lambda: self._holds(path, body)
+        )
         if created is Created.UNKNOWN and os.path.lexists(path) and not os.path.isfile(path):
             raise StoreUnsuitable(
                 "in the object's place lies a folder, or a link to nothing",
@@ -182,25 +194,24 @@ class FolderStore:
             sync_folder(os.path.dirname(path))
         return created
 
-    def _link(self, temporary: str, path: str, *, durable: bool) -> bool | None:
+    def _link(self, temporary: str, path: str, folder: Folder | None, *, durable: bool) -> bool | None:
         """True: the name is ours. False: it is taken. None: a folder was swept away meanwhile; again."""
-        folder, name = os.path.split(path)
+        parent, name = os.path.split(path)
         try:
-            descriptor, way = self._root.reach(folder)
+            top, way = (folder, "") if folder is not None and folder.hold() else self._root.reach(parent)
         except FileNotFoundError:
             return None
         try:
-            link(temporary, way + name, descriptor)
-            if durable and way:
-                sync_folder(way, descriptor)
-            elif durable:
-                sync(descriptor)
+            with top:
+                link(temporary, way + name, top.descriptor)
+                if durable and way:
+                    sync_folder(way, top.descriptor)
+                elif durable:
+                    sync(top.descriptor)
         except FileExistsError:
             return False
         except FileNotFoundError:
             return None
-        finally:
-            os.close(descriptor)
         return True
 
     def _holds(self, path: str, body: Body) -> bool | None:

@@ -114,7 +114,7 @@ def find(root: Root, prefix: str, leaves: Sequence[str], after: str, refuse: Ref
 def _base(root: Root, prefix: str) -> tuple[str, str]:
     """The folder a prefix lies in, with its slash, and what names in it must begin with."""
     cut = prefix.rfind("/") + 1
-    if not root.holds(os.path.realpath(root.beneath + prefix[:cut])):
+    if not root.holds(root.real(root.beneath + prefix[:cut])):
         raise leaves_root(prefix[:cut])
     return prefix[:cut], prefix[cut:]
 
