@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import PrivateAttr
 
 from clusterless.model.base import Model, Start, declaring, given
 from clusterless.model.components import Activity, Arc, Boundary, Component, Resource, Sort
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
     from clusterless.runtime.spec import ProjectSpec
 
 SORTS: dict[Sort, type[Component]] = {"resources": Resource, "activities": Activity, "boundaries": Boundary, "arcs": Arc}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a pipeline was declared, for messages about it. The same declaration is equal, however it was made."""
+
+    python: bool = field(compare=False)
 
 
 class Pipeline(Model):
@@ -31,6 +41,7 @@ class Pipeline(Model):
     barriers: tuple[()] = ()
     """Always empty: an arc that reads several datasets joins them."""
     arcs: tuple[Arc, ...] = ()
+    _origin: Origin = PrivateAttr(default=Origin(python=False))
 
     @declaring
     def __init__(
@@ -39,6 +50,12 @@ class Pipeline(Model):
         sorted_ = {sort: tuple(found) for sort, found in _by_sort(components).items() if found}
         project = Project(name=name, version=version)
         super().__init__(project=project, placement=placement, **given(start=start), **sorted_)
+        self._origin = Origin(python=True)
+
+    @property
+    def in_python(self) -> bool:
+        """Whether it was declared in Python; else it was read from a project file, whose fields messages name."""
+        return self._origin.python
 
     @property
     def components(self) -> tuple[Component, ...]:

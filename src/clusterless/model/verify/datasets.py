@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clusterless.model.graph import Graph, cycles
+from clusterless.model.places import place_of
 from clusterless.model.problems import Problem, nearest
 
 HINTS = 20
@@ -21,7 +22,9 @@ def _owners(whole: Graph) -> Iterator[Problem]:
     for id, owners in whole.owners.items():
         for other in owners[1:]:
             what = f"dataset '{id}' is written by {other} and by {owners[0]}"
-            yield Problem("error", other.where, what, "give one of them a dataset of its own: another name or version", "owner")
+            yield Problem(
+                "error", str(other.where), what, "give one of them a dataset of its own: another name or version", "owner"
+            )
 
 
 def _dangling(whole: Graph) -> Iterator[Problem]:
@@ -34,14 +37,19 @@ def _dangling(whole: Graph) -> Iterator[Problem]:
             hint = nearest(source.id, whole.owners) if told <= HINTS else ""
             fix = f"{hint if hint.startswith('did') else ''} it has to be deployed by another project first".strip()
             yield Problem(
-                "warning", f"arcs[{index}].sources.{role}", f"nothing here writes dataset '{source.id}'", fix, "external"
+                "warning",
+                str(place_of(whole.pipeline, index, arc) / "sources" / role),
+                f"nothing here writes dataset '{source.id}'",
+                fix,
+                "external",
             )
 
 
 def _cycles(whole: Graph) -> Iterator[Problem]:
-    place = {id(arc): index for index, arc in enumerate(whole.pipeline.arcs)}
+    places = {id(arc): place_of(whole.pipeline, index, arc) for index, arc in enumerate(whole.pipeline.arcs)}
+    readonly = "dataset.readonly()" if whole.pipeline.in_python else "'subscribe': false"
     for circle in cycles(whole):
         names = " → ".join(f"'{arc.name}'" for arc in (*circle, circle[0]))
         what = f"data flows in a circle: {names}"
-        fix = "let one of them read without subscribing: dataset.readonly()"
-        yield Problem("error", f"arcs[{place[id(circle[0])]}].sources", what, fix, "cycle")
+        fix = f"let one of them read without subscribing: {readonly}"
+        yield Problem("error", str(places[id(circle[0])] / "sources"), what, fix, "cycle")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from clusterless.model.components import Component
 from clusterless.model.labels import Label
 from clusterless.model.naming import StoreKind, StoreName, bucket_problem
 from clusterless.model.pipeline import SORTS, Pipeline
+from clusterless.model.places import Place, place_of
 from clusterless.model.problems import Problem
 
 
 def check(pipeline: Pipeline) -> Iterator[Problem]:
     for sort in SORTS:
-        names = [component.name for component in getattr(pipeline, sort)]
-        yield from _unique(sort, names)
+        components: tuple[Component, ...] = getattr(pipeline, sort)
+        names = [component.name for component in components]
+        yield from _unique(pipeline, components)
         if pipeline.placement.provider == "local":
             yield from _by_case(sort, names)
         else:
@@ -23,13 +26,14 @@ def check(pipeline: Pipeline) -> Iterator[Problem]:
     yield from _stores(pipeline)
 
 
-def _unique(sort: str, names: list[str]) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names):
-        first = seen.setdefault(name, index)
-        if first != index:
-            what = f"the name '{name}' is taken by {sort}[{first}]"
-            yield Problem("error", f"{sort}[{index}].name", what, "names are unique within a list", "duplicate-name")
+def _unique(pipeline: Pipeline, components: tuple[Component, ...]) -> Iterator[Problem]:
+    seen: dict[str, Place] = {}
+    for index, component in enumerate(components):
+        where = place_of(pipeline, index, component)
+        first = seen.setdefault(component.name, where)
+        if first is not where:
+            what = f"the name '{component.name}' is taken by {first}"
+            yield Problem("error", str(where / "name"), what, "names are unique within a list", "duplicate-name")
 
 
 def _dataset_names(pipeline: Pipeline) -> list[str]:

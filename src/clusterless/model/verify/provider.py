@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from clusterless.model.capabilities import AWS_RULES, Capabilities
 from clusterless.model.components import Arc, Component
 from clusterless.model.pipeline import SORTS, Pipeline
+from clusterless.model.places import Place, place_of
 from clusterless.model.problems import Problem, nearest
 
 PROVIDERS = ("local", "aws", "gcp", "azure")
@@ -24,7 +25,7 @@ def check(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Pro
     for sort in SORTS:
         for index, component in enumerate(getattr(pipeline, sort)):
             if not component.exclude:
-                yield from _kind(component, f"{sort}[{index}]", capabilities)
+                yield from _kind(component, place_of(pipeline, index, component), capabilities)
 
 
 def _known(provider: str) -> Iterator[Problem]:
@@ -34,23 +35,25 @@ def _known(provider: str) -> Iterator[Problem]:
         yield Problem("warning", "placement.provider", what, f"{fix}; others come with a package", "provider")
 
 
-def _kind(component: Component, where: str, able: Capabilities) -> Iterator[Problem]:
+def _kind(component: Component, where: Place, able: Capabilities) -> Iterator[Problem]:
     known = able.kinds(component.sort)
     if component.type not in known:
         what = f"{able.provider} cannot run '{component.type}' ('{component.name}')"
-        yield Problem("error", f"{where}.type", what, nearest(component.type, known) or "set exclude, or move it", "capability")
+        yield Problem(
+            "error", str(where / "type"), what, nearest(component.type, known) or "set exclude, or move it", "capability"
+        )
     elif isinstance(component, Arc):
         yield from _options(component, where, able)
 
 
-def _options(arc: Arc, where: str, able: Capabilities) -> Iterator[Problem]:
+def _options(arc: Arc, where: Place, able: Capabilities) -> Iterator[Problem]:
     isolation = arc.workload_spec().get("isolation")
     if isolation is not None and isolation not in able.isolation:
         what = f"{able.provider} has no isolation '{isolation}'"
-        yield Problem("error", f"{where}.workload.isolation", what, nearest(isolation, able.isolation), "capability")
+        yield Problem("error", str(where / "workload" / "isolation"), what, nearest(isolation, able.isolation), "capability")
     if arc.running().ordered and not able.ordered:
         what = f"{able.provider} cannot take lots one after the other"
-        yield Problem("error", f"{where}.ordered", what, "leave 'ordered' out", "capability")
+        yield Problem("error", str(where / "ordered"), what, "leave 'ordered' out", "capability")
 
 
 def _quota(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Problem]:
