@@ -233,6 +233,45 @@ def test_a_window_tells_what_it_has_and_only_of_what_is_absent() -> None:
     assert "windows end every 6 lots" in story(lake, "daily/1", 10, declared).summary
 
 
+ROLLED = Dataset("rolled", "1", "rolled/")
+ROLL_UP = Pipeline(
+    "shop",
+    "1",
+    placement=local("lake"),
+    components=[
+        PutBoundary("landing", into=raw, every="5m"),
+        FunctionArc("roll-up", "jobs:roll_up", reads=raw, writes=ROLLED, policy=window(6)),
+    ],
+)
+
+
+@pytest.mark.parametrize(("now", "state", "told"), [(20, "nothing", "nothing arrived"), (10, "open", "nothing has arrived yet")])
+def test_a_window_of_which_nothing_arrived_is_not_waited_for(now: int, state: str, told: str) -> None:
+    lake = Lake()
+    lake.clock.time = at(now)
+    for _ in range(2):
+        found = story(lake, "rolled/1", 11, ROLL_UP)
+        assert (found.state, found.waits, found.commands, found.well) == (state, (), (), True)
+        assert found.summary.startswith(told)
+        assert "nothing waits" in found.summary
+        lake.manifest(raw, 8, "empty")  # settled for somebody else: still nothing calls for the run
+
+
+@pytest.mark.parametrize(("now", "state", "told"), [(20, "nothing", "nothing arrived"), (1, "open", "nothing has arrived yet")])
+def test_a_join_of_which_nothing_arrived_is_not_waited_for(now: int, state: str, told: str) -> None:
+    lake = Lake()
+    lake.clock.time = at(now)
+    found = story(lake, "summary/1")
+    assert (found.state, found.waits, found.well) == (state, (), True)
+    assert found.summary.startswith(told)
+
+
+def test_a_window_waits_for_an_arrival_that_is_not_published() -> None:
+    lake = Lake()
+    lake.arrival(8)
+    assert story(lake, "rolled/1", 11, ROLL_UP).state == "waiting"
+
+
 def test_a_replay_is_the_generation_that_counts() -> None:
     lake = ready()
     lake.manifest(clean, 1)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from clusterless.operations.ranges import Span
 from clusterless.operations.scan import dataset_lots
 from clusterless.operations.story import Draft, Story, counted, moment, nth_generation
+from clusterless.operations.upstream import NOTHING, OPEN, absence
 from clusterless.runtime.layout import ArcKeys, ProtocolKey, manifest_lot, parse_manifest_key, parse_protocol_key
 from clusterless.runtime.lots import parse_lot
-from clusterless.runtime.policy import Member, Run, due, members, run_named
+from clusterless.runtime.policy import Member, Run, due, members, run_named, waits
 from clusterless.runtime.records import Claim, Commit, Failed, Generations
 from clusterless.runtime.spec import ArcSpec
 from clusterless.runtime.store import Entry, Store
@@ -46,7 +47,7 @@ def arc_story(draft: Draft, spec: ArcSpec, role: str, upstream: Upstream) -> Sto
     absent = [member for member, state in there.items() if state is None]
     sources = tuple(_upstream(draft, spec, there, absent, upstream))
     published = draft.published_story(sources=sources)
-    return published or _unpublished(draft, spec, runs[0], attempts, absent, sources)
+    return published or _unpublished(draft, spec, runs[0], attempts, there, sources)
 
 
 # -- attempts --------------------------------------------------------------------------------------------------------------
@@ -173,27 +174,35 @@ def _upstream(
 
 
 def _unpublished(
-    draft: Draft, spec: ArcSpec, run: Run, attempts: Attempts, absent: list[Member], sources: tuple[Story, ...]
+    draft: Draft, spec: ArcSpec, run: Run, attempts: Attempts, there: Mapping[Member, str | None], sources: tuple[Story, ...]
 ) -> Story:
-    archive = draft.archive
+    run_it = (draft.archive.run,)
     if attempts.committed:
-        return draft.done("committed", "is decided, and not published yet", commands=(archive.run,), sources=sources)
+        return draft.done("committed", "is decided, and not published yet", commands=run_it, sources=sources)
     if attempts.last:
         return _attempted(draft, spec, attempts, sources)
     if spec.start and run.lot < parse_lot(spec.start):
         return draft.done("nothing", f"lies before the arc's first lot, {spec.start}", sources=sources)
-    if not absent:
-        return draft.done("ready", "all it reads is there, and no attempt was made yet", commands=(archive.run,), sources=sources)
-    if sources and all(source.state == "nothing" for source in sources) and spec.policy.kind != "window":
-        return draft.done("nothing", "nothing arrived upstream, so there is nothing to do", sources=sources)
-    waits = [f"{spec.sources[member.role].dataset.id} {member.lot}, as {member.role}" for member in absent]
-    if len(waits) > SHOWN:
-        waits[SHOWN:] = [f"{len(absent) - SHOWN} more lots"]
+    if None not in there.values():
+        return draft.done("ready", "all it reads is there, and no attempt was made yet", commands=run_it, sources=sources)
+    return _incomplete(draft, spec, run, there, sources)
+
+
+def _incomplete(draft: Draft, spec: ArcSpec, run: Run, there: Mapping[Member, str | None], sources: tuple[Story, ...]) -> Story:
+    means = absence(draft.archive, draft.dataset, run.lot)
+    if means == NOTHING:
+        what = "nothing arrived in what it reads, so there is nothing to do, and nothing waits"
+        return draft.done("nothing", what, sources=sources)
+    if means == OPEN and waits(spec) and "complete" not in there.values():
+        what = "nothing has arrived yet in what it reads, and nothing waits until something has"
+        return draft.done("open", what, sources=sources)
+    absent = [f"{spec.sources[it.role].dataset.id} {it.lot}, as {it.role}" for it, state in there.items() if state is None]
+    awaited = absent if len(absent) <= SHOWN else [*absent[:SHOWN], f"{len(absent) - SHOWN} more lots"]
     at = due(spec, run)
-    if len(spec.sources) > 1 or spec.policy.kind == "window":
-        waits.append(f"{moment(at)} at the latest, from when absent lots are settled as empty")
-    commands = (archive.run,) if archive.now >= at else ()
-    return draft.done("waiting", "waits for what it reads", waits=tuple(waits), commands=commands, sources=sources)
+    if waits(spec):
+        awaited.append(f"{moment(at)} at the latest, from when absent lots are settled as empty")
+    commands = (draft.archive.run,) if draft.archive.now >= at else ()
+    return draft.done("waiting", "waits for what it reads", waits=tuple(awaited), commands=commands, sources=sources)
 
 
 def _attempted(draft: Draft, spec: ArcSpec, attempts: Attempts, sources: tuple[Story, ...]) -> Story:
