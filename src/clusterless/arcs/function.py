@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Unpack
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from clusterless.arcs.handlers import handler_name
 from clusterless.model.base import Model, declaring, given, refused
@@ -34,7 +34,7 @@ def _handler(value: str) -> str:
 class FunctionWorkload(Model):
     """Which function, and how it is kept apart from others."""
 
-    handler: Annotated[str, AfterValidator(_handler)]
+    handler: Annotated[str, AfterValidator(_handler), WithJsonSchema({"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"})]
     """``module:function``."""
     isolation: Literal["thread", "process"] = "thread"
     """``process``: run in a process of its own, for what holds the interpreter or may crash."""

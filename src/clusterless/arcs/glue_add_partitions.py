@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from clusterless.arcs.on_lambda import LambdaWorkload
 from clusterless.model.base import Model, declaring, given, refused
 from clusterless.model.components import Arc, Running
 from clusterless.model.dataset import Reads, Writes
 
-TABLE = re.compile(r"glue://[^/]*/[^/]+/[^/]+/?")
+TABLE = r"glue://[^/]*/[^/]+/[^/]+/?"
+TABLES: JsonDict = {"additionalProperties": {"properties": {"pathURI": {"pattern": f"^{TABLE}$"}}}}
 
 
 class GlueProps(Model):
@@ -36,6 +38,7 @@ class GlueWorkload(LambdaWorkload):
 class GlueAddPartitionsArc(Arc):
     """Adds the partitions of a lot to a Glue table."""
 
+    model_config = ConfigDict(json_schema_extra={"allOf": [{"properties": {"sinks": TABLES}}]})
     writes_tables: ClassVar[bool] = True
     type: Literal["aws:core:glueAddPartitionsArc"] = "aws:core:glueAddPartitionsArc"
     workload: GlueWorkload = Field(default_factory=GlueWorkload)
@@ -49,7 +52,7 @@ class GlueAddPartitionsArc(Arc):
     @model_validator(mode="after")
     def _sinks_are_tables(self) -> GlueAddPartitionsArc:
         for role, sink in self.sinks.items():
-            if not TABLE.fullmatch(sink.path or ""):
+            if not re.fullmatch(TABLE, sink.path or ""):
                 what = f"sink '{role}' lies at {sink.path!r}, which names no table"
                 raise refused(what, "write glue://[catalog]/database/table")
         return self

@@ -16,7 +16,8 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from clusterless.model.base import Duration, LotUnit, Start, declaring, given, refused, seconds
 from clusterless.model.components import Boundary, Intake
@@ -27,10 +28,19 @@ from clusterless.runtime.lots import Unit, parse_unit
 DATE = ("year", "month", "day")
 FIX = r"for example (?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d), optionally with hour and minute, or one group lot"
 
+NAMES_LOT = r"\(\?P<lot>|^(?=[\s\S]*\(\?P<year>)(?=[\s\S]*\(\?P<month>)(?=[\s\S]*\(\?P<day>)"
+BY_KEY: JsonDict = {
+    "if": {"properties": {"lotFrom": {"const": "key"}}, "required": ["lotFrom"]},
+    "then": {"properties": {"keyPattern": {"type": "string", "pattern": NAMES_LOT}}, "required": ["keyPattern"]},
+    "else": {"properties": {"keyPattern": {"type": "null"}}},
+}
+"""In JSON Schema, what ``lot_from`` and ``key_pattern`` ask of one another."""
+
 
 class PutBoundary(Boundary):
     """Lots of the objects that arrive below a path."""
 
+    model_config = ConfigDict(json_schema_extra=BY_KEY)
     written_as: ClassVar[Mapping[str, str]] = {"dataset": "into", "lot_unit": "every", "event_arrival": "frequent"}
     type: Literal["core:putBoundary"] = "core:putBoundary"
     lot_unit: LotUnit

@@ -163,14 +163,36 @@ def named_unit(value: str, *, otherwise: str = "") -> str:
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
 """Name of a project, dataset, component or role; a version."""
 Text = Annotated[str, StringConstraints(min_length=1)]
-LotUnit = Annotated[str, AfterValidator(_checked(parse_unit))]
+
+
+def in_any_case(*words: str) -> str:
+    """A regular expression of these words, without the flag that JSON Schema does not have."""
+    return "|".join("".join(f"[{it.upper()}{it.lower()}]" if it.isalpha() else it for it in word) for word in words)
+
+
+def _short_units() -> str:
+    """``5m``, ``1h``: each length that divides a day."""
+    whole = (("(?:m|min)", 1440), ("h", 24), ("d", 1))
+    return "|".join(f"(?:{'|'.join(str(n) for n in range(1, day + 1) if day % n == 0)}){unit}" for unit, day in whole)
+
+
+ISO_UNIT = r"PT(?:[1-9][0-9]?H)?(?:[1-9][0-9]{0,3}M)?"
+"""Its shape: whether such a length divides a day is the reader's business."""
+LotUnit = Annotated[
+    str,
+    AfterValidator(_checked(parse_unit)),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_short_units()}|{ISO_UNIT}|{in_any_case(*UNITS)})$"}),
+]
 """Length of a lot's interval: ``5m``, ``1h``, ``1d``, ``PT5M``, ``Twelfths``."""
-IN_ANY_CASE = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in unit) for unit in UNITS)
-NamedUnitSchema = WithJsonSchema({"type": "string", "pattern": f"^(?:{IN_ANY_CASE})$"})
+NamedUnitSchema = WithJsonSchema({"type": "string", "pattern": f"^(?:{in_any_case(*UNITS)})$"})
 NamedUnit = Annotated[str, AfterValidator(named_unit), NamedUnitSchema]
 """The three units the predecessor has: ``Fourths``, ``Sixths``, ``Twelfths``, of any case."""
 LotId = Annotated[str, AfterValidator(_checked(parse_lot))]
-Start = Annotated[str, AfterValidator(cast("Callable[[str], str]", _checked(_start)))]
+Start = Annotated[
+    str,
+    AfterValidator(cast("Callable[[str], str]", _checked(_start))),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{4}-?(?:[0-9]{2}|W[0-9]{2})"}),
+]
 """Where a component's responsibility begins: a lot id, or a date or time (UTC)."""
 Duration = Annotated[
     float | str,

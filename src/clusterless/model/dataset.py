@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
 from clusterless.model.base import InTemplate, Model, Name, Text, declaring, given, refused
 from clusterless.runtime.errors import InvalidInput
@@ -69,7 +70,8 @@ def _located(dataset: Dataset) -> Dataset:
     return dataset
 
 
-Located = Annotated[Dataset, AfterValidator(_located), Field(json_schema_extra={"required": ["pathURI"]})]
+HAS_PATH: JsonDict = {"required": ["pathURI"], "properties": {"pathURI": {"type": "string"}}}
+Located = Annotated[Dataset, AfterValidator(_located), Field(json_schema_extra=HAS_PATH)]
 """A dataset where it is written: its path is known."""
 
 MAIN = "main"

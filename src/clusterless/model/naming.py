@@ -79,6 +79,8 @@ def parse_store_name(name: str) -> StoreName:
     return StoreName(StoreKind(store["kind"]), store["stage"], where["account"], where["region"])
 
 
+BUCKET = r"(?!xn--)(?!.*\.\.)(?!.*-s3alias$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""What a bucket's name looks like; that it is no IP address besides is left to :func:`bucket_problem`."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from clusterless.model.base import Model, Name, declaring, given, refused
 from clusterless.model.problems import shown
@@ -28,6 +28,7 @@ Lots = Annotated[int, Field(ge=1), BeforeValidator(_lots)]
 class Latest(Model):
     """One source drives; of the others the newest lot is read."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "driver"]})
     made_by: ClassVar[str] = "latest"
     kind: Literal["latest"] = "latest"
     driver: Name
@@ -41,6 +42,7 @@ class Latest(Model):
 class Window(Model):
     """A stretch of lots at once, named by its last lot."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "size"]})
     made_by: ClassVar[str] = "window"
     kind: Literal["window"] = "window"
     size: Lots

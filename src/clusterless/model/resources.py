@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from clusterless.model.base import Model, Text, refused
+from clusterless.model.base import Model, Text, in_any_case, refused
 from clusterless.model.components import Resource
-from clusterless.model.naming import bucket_problem
+from clusterless.model.naming import BUCKET, bucket_problem
 from clusterless.model.problems import nearest
 
 FORMATS = ("parquet", "orc", "json", "csv", "tsv", "cloudtrail_logs", "apache_logs")
+FormatSchema = WithJsonSchema({"type": "string", "pattern": f"^(?:{in_any_case(*FORMATS)})$"})
 
 
 def _bucket(value: str) -> str:
@@ -30,7 +31,7 @@ class S3Bucket(Resource):
     """A bucket: private, encrypted, TLS only."""
 
     type: Literal["aws:core:s3Bucket"] = "aws:core:s3Bucket"
-    bucket_name: Annotated[str, AfterValidator(_bucket)]
+    bucket_name: Annotated[str, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{BUCKET}$"})]
     versioned: bool = False
     enable_event_bridge: bool = True
     """Announce new objects, as boundaries with infrequent arrivals need."""
@@ -76,7 +77,7 @@ class TableSchema(Model):
 
     columns: tuple[Column, ...] = ()
     partitions: tuple[Column, ...] = ()
-    data_format: Annotated[str, AfterValidator(_format)] | None = None
+    data_format: Annotated[str, AfterValidator(_format), FormatSchema] | None = None
 
 
 class GlueTable(Resource):

@@ -42,9 +42,9 @@ def project_schema() -> dict[str, Any]:
         root["properties"][sort]["items"] = _one_of(members)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **root,
         "title": "Clusterless project",
         "$defs": definitions,
-        **root,
     }
 
 
