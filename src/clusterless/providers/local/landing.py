@@ -14,15 +14,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterless.runtime.arriving import Arriving
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreError, StoreUnavailable
 from clusterless.runtime.intake import AHEAD, Intake
 from clusterless.runtime.layout import parse_protocol_key
 from clusterless.runtime.lots import Lot
-from clusterless.runtime.paths import PathFilter
 from clusterless.runtime.records import Arrival
 from clusterless.runtime.store import Entry
 from clusterless.runtime.stores.folder import FolderStore
-from clusterless.runtime.uri import join, split
 
 AGAIN = 5.0
 """Seconds until an arrival that could not be marked is tried again."""
@@ -42,8 +41,7 @@ class Landing:
     def __init__(self, intake: Intake, root: str) -> None:
         self.intake = intake
         self.files = FolderStore(root, durable=False, refuse=lambda error: self._reject(error.where, error))
-        self.prefix = split(intake.spec.dataset.path)[2]
-        self.filter = PathFilter(intake.spec.filter, self.prefix)
+        self._arriving = Arriving(intake.spec)
         self.rejected: dict[str, Rejected] = {}
         self.resting: float | None = None
         """When the first file that is still resting will have rested long enough."""
@@ -52,6 +50,10 @@ class Landing:
         self._waiting: dict[str, float] = {}
         """Digests of arrivals that are being marked, or could not be → when to try again, on the monotonic clock."""
         self._lock = threading.Lock()
+
+    @property
+    def prefix(self) -> str:
+        return self._arriving.prefix
 
     @property
     def folder(self) -> Path:
@@ -105,10 +107,7 @@ class Landing:
             self._reject(error.where or self.prefix, error)
 
     def _arrival(self, entry: Entry, now: float) -> Arrival | None:
-        below = entry.key[len(self.prefix) :]
-        if not entry.key.startswith(self.prefix) or any(part.startswith(".") for part in below.split("/")):
-            return None
-        if not self.filter.keep("/" + entry.key):
+        if not self._arriving.counts(entry.key):
             return None
         try:
             return self._whole(entry, now)
@@ -123,7 +122,7 @@ class Landing:
         if self.intake.spec.quiet and now < ripe and entry.modified <= now + AHEAD:
             self.resting = ripe if self.resting is None else min(self.resting, ripe)
             return None
-        return Arrival(join("", entry.key), entry.version, int(entry.modified), entry.size)
+        return self._arriving.arrival(entry)
 
     # -- what of it is new -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,149 @@
+"""An arc's function: lots that were announced are worked on, runs that waited are woken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clusterless.providers.aws.alarms import SchedulerAlarm
+from clusterless.providers.aws.config import FunctionConfig
+from clusterless.providers.aws.events import Asked, Created, shape
+from clusterless.providers.aws.secrets import Secrets
+from clusterless.providers.aws.settling import Settling
+from clusterless.providers.aws.signing import Client
+from clusterless.providers.aws.telemetry import Telemetry
+from clusterless.runtime.arc import ArcRunner, Settle, parse_run_alarm
+from clusterless.runtime.attempt import Ending, Result
+from clusterless.runtime.clock import Clock
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.lots import parse_lot, utc
+from clusterless.runtime.policy import Run, run_named
+from clusterless.runtime.site import Announcement, Delivery, Site, announcement
+from clusterless.runtime.spec import ArcSpec
+from clusterless.runtime.work import Execute, Produced, Work
+from clusterless.runtime.workloads import execute
+
+
+class Delivering:
+    """One arc at work."""
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        spec: ArcSpec,
+        site: Site,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        alarm: SchedulerAlarm | None = None,
+        settle: Settle | None = None,
+        execute: Execute | None = None,
+    ) -> None:
+        self.spec, self.config, self.clock, self.telemetry = spec, config, clock, telemetry
+        self.alarm = alarm or SchedulerAlarm(config.alarms, Client("scheduler", config.region), clock)
+        self._secrets = Secrets(config.secrets, config.region)
+        self._deadline: float | None = None
+        self.runner = ArcRunner(
+            spec,
+            site,
+            execute or self._execute,
+            clock,
+            self.alarm,
+            settle_source=settle or Settling(config.settles, Client("lambda", config.region), clock),
+        )
+
+    def _execute(self, work: Work) -> Mapping[str, Produced]:
+        """Within what is declared, and what is left of the invocation: a workload that is cut off is recorded as such."""
+        left = self.spec.timeout if self._deadline is None else self._deadline - self.clock.now()
+        return execute(work, timeout=max(1.0, min(self.spec.timeout, left)), secrets=self._secrets)
+
+    def created(self, found: Created, delivery: Delivery) -> None:
+        note = announcement(found.key)
+        if note is None or found.bucket != self.config.manifests:
+            self.telemetry.say("passed over", key=found.key)
+            return
+        self._deliver(note, delivery)
+
+    def batch(self, found: dict[str, tuple[Created, Delivery]]) -> dict[str, Exception]:
+        """Each by itself: runs have nothing in common."""
+        failed: dict[str, Exception] = {}
+        for id, (created, delivery) in found.items():
+            try:
+                self.created(created, delivery)
+            except Exception as error:  # noqa: BLE001 - the message comes again
+                failed[id] = error
+        return failed
+
+    def asked(self, asked: Asked, delivery: Delivery) -> None:
+        self._deadline = delivery.deadline
+        match asked.word:
+            case "alarm":
+                self._alarm(asked, delivery)
+            case "announce":
+                self._deliver(_note(asked), delivery)
+            case "settle":
+                lot = parse_lot(asked.text("lot"))
+                until = self.runner.settle(lot, delivery)
+                self.telemetry.say("settled" if until is None else "not yet", lot=lot, until=_instant(until))
+            case "replay":
+                cascade = bool(asked.told.get("cascade", True))
+                for run in self._runs(asked):
+                    self._tell([self.runner.replay(run, delivery, cascade=cascade)])
+            case "reconcile":
+                self._reconcile(delivery)
+            case _:
+                raise InvalidInput(f"'{self.spec.name}' is an arc, and takes no such event", where=shape(asked.told))
+
+    def _deliver(self, note: Announcement, delivery: Delivery) -> None:
+        self._deadline = delivery.deadline
+        self._tell(self.runner.deliver(note, delivery))
+
+    def _alarm(self, asked: Asked, delivery: Delivery) -> None:
+        name, at = asked.text("name"), asked.number("at", 0.0)
+        run, armed = parse_run_alarm(name)
+        if self.alarm.again(name, at):
+            self.telemetry.say("armed again", lot=run.lot, role=run.role, until=_instant(at))
+            return
+        self._tell(self.runner.woken(run, delivery, armed))
+
+    def _runs(self, asked: Asked) -> list[Run]:
+        lot, role = parse_lot(asked.text("lot")), asked.told.get("role")
+        runs = [run for run in run_named(self.spec, lot) if role in (None, "", run.role)]
+        if not runs:
+            raise InvalidInput(
+                f"'{self.spec.name}' has no run {lot}", where=shape(asked.told), fix="name a lot, and a role of it"
+            )
+        return runs
+
+    def _reconcile(self, delivery: Delivery) -> None:
+        from clusterless.runtime.reconcile import reconcile
+
+        self.telemetry.report(reconcile([], [self.runner], lambda _: (), delivery))
+
+    def _tell(self, results: list[Result]) -> None:
+        for result in results:
+            failed = result.ending is Ending.EXHAUSTED
+            if result.ending is Ending.COMMITTED:
+                self.telemetry.count("LotsCommitted")
+            if failed:
+                self.telemetry.count("LotsFailed")
+            self.telemetry.say(
+                result.ending.value,
+                level="ERROR" if failed else "INFO",
+                lot=result.run.lot,
+                role=result.run.role,
+                generation=result.generation,
+                ending=result.ending.name.lower(),
+                until=_instant(result.until),
+                holder=result.holder,
+            )
+
+
+def _note(asked: Asked) -> Announcement:
+    state = asked.told.get("state", "complete")
+    dataset, version, lot = (asked.text(name) for name in ("dataset", "version", "lot"))
+    return Announcement(dataset, version, str(parse_lot(lot)), int(asked.number("generation", 1)), str(state))
+
+
+def _instant(seconds: float | None) -> Any:
+    return None if seconds is None else utc(seconds).isoformat(timespec="seconds")

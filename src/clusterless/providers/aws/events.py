@@ -1,0 +1,91 @@
+"""What a function may be called with, told apart by shape; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from clusterless.runtime.errors import InvalidInput
+
+Event: TypeAlias = Mapping[str, Any]
+WORDS = ("alarm", "tick", "settle", "announce", "replay", "reconcile")
+"""What an event of our own asks for, under its key ``clusterless``."""
+
+
+class Created(NamedTuple):
+    """S3 tells that an object was created."""
+
+    bucket: str
+    key: str
+
+
+class Asked(NamedTuple):
+    """An event of our own."""
+
+    word: str
+    told: Event
+
+    def text(self, name: str) -> str:
+        """A text that has to be there."""
+        found = self.told.get(name)
+        if not isinstance(found, str) or not found:
+            raise InvalidInput(f"an event {self.word!r} says {name!r}, and this one does not", where=shape(self.told))
+        return found
+
+    def number(self, name: str, default: float) -> float:
+        found = self.told.get(name, default)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise InvalidInput(f"{name!r} is a number", where=shape(self.told))
+        return found
+
+
+def read(event: Any) -> Created | Asked:
+    """What an event is. Raises :class:`InvalidInput`, which names its shape, for one that is none of ours."""
+    if isinstance(event, Mapping):
+        word = event.get("clusterless")
+        if word in WORDS:
+            return Asked(str(word), event)
+        if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
+            try:
+                detail = event["detail"]
+                return Created(str(detail["bucket"]["name"]), str(detail["object"]["key"]))
+            except (KeyError, TypeError):
+                pass
+    raise InvalidInput("an event of a shape that is not known here", where=shape(event), fix="see what its rule or caller sends")
+
+
+def messages(event: Any) -> list[Event] | None:
+    """The messages of a queue, if that is what the event holds."""
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list) or not all(isinstance(it, Mapping) and "messageId" in it for it in records):
+        return None
+    return records
+
+
+def identity(event: Event, request: str) -> str:
+    """The delivery's id: the same whenever the platform repeats it. ``request`` is the invocation's own."""
+    match event:
+        case {"clusterless": "alarm", "name": str(name)}:
+            return f"alarm {name}"
+        case {"clusterless": "tick", "time": str(time)}:
+            return f"tick {time}"
+        case {"id": str(id)} if id:
+            return id
+    return request
+
+
+def cause(event: Event) -> str:
+    """What made a delivery come, as claims record it."""
+    return str(event.get("clusterless", "event"))
+
+
+def shape(event: Any) -> str:
+    """What can be said of any event without repeating what it holds."""
+    if not isinstance(event, Mapping):
+        return f"an event that is a {type(event).__name__}"
+    kind = event.get("clusterless") or event.get("detail-type")
+    return (
+        f"an event {kind!r} of {', '.join(sorted(map(str, event)))}"
+        if kind
+        else f"an event of {', '.join(sorted(map(str, event)))}"
+    )

@@ -1,0 +1,46 @@
+"""Asking another component of the placement to settle a lot: an asynchronous call of its function.
+
+What comes of it is read from storage, by the alarm that the asker arms, or by the delivery of the manifest that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from clusterless.providers.aws.signing import Client
+from clusterless.runtime.clock import Clock
+from clusterless.runtime.errors import StoreUnavailable
+from clusterless.runtime.lots import Lot
+from clusterless.runtime.spec import SourceSpec
+
+LATER = 60.0
+"""Seconds until the asker looks again."""
+
+
+class Settling:
+    """The :data:`~clusterless.runtime.attempt.Settle` of an arc. ``functions``: dataset id → its producer's function."""
+
+    def __init__(self, functions: Mapping[str, str], client: Client, clock: Clock) -> None:
+        self._functions, self._client, self._clock = functions, client, clock
+
+    def __call__(self, source: SourceSpec, lot: Lot) -> float | None:
+        """Ask, and say when to look again; None where the producer is not of this placement: its manifest is waited for."""
+        function = self._functions.get(source.dataset.id)
+        if function is None:
+            return None
+        reply = self._client.call(
+            "lambda:InvokeFunction",
+            "POST",
+            f"/2015-03-31/functions/{quote(function, safe='')}/invocations",
+            {"clusterless": "settle", "lot": str(lot)},
+            headers={"x-amz-invocation-type": "Event"},
+            where=function,
+        )
+        if not reply.ok:
+            raise StoreUnavailable(
+                f"the producer of {source.dataset.id} could not be asked for lot {lot}: {reply}",
+                where=function,
+                fix="deploy the pipeline that has it",
+            )
+        return self._clock.now() + LATER

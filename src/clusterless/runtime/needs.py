@@ -1,0 +1,83 @@
+"""What a component's protocol asks of the stores: in which of them, below which prefix, what. For every provider's policies.
+
+Three verbs cover all calls of the seam:
+
+========== ==================================== ===========================================================================
+create     ``create``, ``write``, ``copy``      an object that is absent. Whoever creates may have to read the key back: whether
+                                                a create that met something met itself, only the bytes tell
+read       ``get``, ``open``, ``head``          one object; absence has to be told from a missing permission
+list       ``list``                             names that begin with the prefix, or with a longer one
+========== ==================================== ===========================================================================
+
+What a run needs follows from its spec: no needs are declared by hand. A test compares them with the calls of whole runs, both
+ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from clusterless.runtime.layout import ArcKeys, BoundaryKeys, manifest_prefix
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, SourceSpec
+
+
+class Need(NamedTuple):
+    """One grant."""
+
+    store: str
+    """``state``, ``manifests`` or ``data``."""
+    prefix: str
+    """What the keys begin with; in ``data`` a URI prefix."""
+    verb: str
+    """``create``, ``read`` or ``list``."""
+
+
+def needs(spec: BoundarySpec | ArcSpec) -> tuple[Need, ...]:
+    """All that a component needs, each once, in order."""
+    found = _boundary(spec) if isinstance(spec, BoundarySpec) else _arc(spec)
+    return tuple(sorted(set(found)))
+
+
+def _boundary(spec: BoundarySpec) -> Iterator[Need]:
+    lots = BoundaryKeys(spec.project, spec.version, spec.name).lots
+    yield from (Need("state", lots, verb) for verb in ("create", "read", "list"))
+    first, later = _manifests(spec.dataset)
+    yield Need("manifests", first, "create")
+    if spec.reopens:  # only a straggler that reopens its lot makes a later generation
+        yield Need("manifests", later, "create")
+    yield from (Need("manifests", prefix, "list") for prefix in (first, later))
+    if spec.kind == "schedule":
+        yield Need("data", spec.dataset.path, "create")
+    else:
+        yield from (Need("data", spec.dataset.path, verb) for verb in ("read", "list"))
+
+
+def _arc(spec: ArcSpec) -> Iterator[Need]:
+    roles: list[str | None] = list(spec.sources) if spec.policy.kind == "any" else [None]
+    for keys in (ArcKeys(spec.project, spec.version, spec.name, role) for role in roles):
+        for prefix in (keys.lots, keys.markers):
+            yield from (Need("state", prefix, verb) for verb in ("create", "read", "list"))
+    for source in spec.sources.values():
+        yield from _source(source)
+    for sink in spec.sinks.values():
+        for prefix in _manifests(sink):
+            yield from (Need("manifests", prefix, verb) for verb in ("create", "list"))
+        # A workload that writes by itself is asked what it left; a copy compares what is there already.
+        yield from (Need("data", sink.path, verb) for verb in ("create", "read", "list"))
+
+
+def _source(source: SourceSpec) -> Iterator[Need]:
+    for prefix in _manifests(source.dataset):
+        yield from (Need("manifests", prefix, verb) for verb in ("read", "list"))
+    # Manifests of other tools may name places instead of objects, and then these are listed.
+    yield from (Need("data", source.dataset.path, verb) for verb in ("read", "list"))
+    producer = source.producer
+    if producer is not None and producer.kind == "boundary":  # its commits know the versions that arrived
+        yield Need("state", BoundaryKeys(producer.project, producer.version, producer.name).lots, "read")
+
+
+def _manifests(dataset: DatasetSpec) -> tuple[str, str]:
+    """Where a dataset's manifests lie: of first generations, and of later ones."""
+    first, later = (manifest_prefix(dataset.name, dataset.version, replays=replays) for replays in (False, True))
+    return first, later
