@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 
 from benchmarks.figures import Figure, Section
 from benchmarks.measuring import Ground, run
-from clusterless.runtime.attempt import ArcRunner, Ending
+from clusterless.runtime.arc import ArcRunner
+from clusterless.runtime.attempt import Ending
 from clusterless.runtime.intake import Intake
 from clusterless.runtime.layout import ManifestKey
 from clusterless.runtime.lots import Lot, parse_lot

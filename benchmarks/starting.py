@@ -22,7 +22,7 @@ from benchmarks.measuring import REPOSITORY, Ground, timed
 PACKAGE = REPOSITORY / "src" / "clusterless"
 ENTRY = """
 import json, sys
-from clusterless.runtime.attempt import ArcRunner
+from clusterless.runtime.arc import ArcRunner
 from clusterless.runtime.clock import SystemClock
 from clusterless.runtime.site import Announcement, Delivery, Site
 from clusterless.runtime.spec import arc_from_json

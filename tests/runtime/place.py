@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from clusterless.runtime.attempt import ArcRunner, Result
+from clusterless.runtime.arc import ArcRunner
+from clusterless.runtime.attempt import Result
 from clusterless.runtime.intake import Intake
 from clusterless.runtime.lots import Lot, parse_lot
 from clusterless.runtime.records import Arrival

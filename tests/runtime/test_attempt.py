@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from clusterless.runtime.attempt import Ending, Result, parse_run_alarm
+from clusterless.runtime.arc import parse_run_alarm
+from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.errors import WorkloadError
 from clusterless.runtime.history import read_history
 from clusterless.runtime.layout import ArcKeys

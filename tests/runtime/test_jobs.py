@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from clusterless.runtime.attempt import ArcRunner, Ending, Result
+from clusterless.runtime.arc import ArcRunner
+from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.errors import StoreUnavailable, WorkloadError
 from clusterless.runtime.layout import ArcKeys
 from clusterless.runtime.policy import Run

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from clusterless.runtime.attempt import ArcRunner, Ending
+from clusterless.runtime.arc import ArcRunner
+from clusterless.runtime.attempt import Ending
 from clusterless.runtime.errors import ClusterlessError, StoreDenied, StoreUnavailable, WorkloadError
 from clusterless.runtime.intake import Intake
 from clusterless.runtime.layout import ArcKeys

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from clusterless.runtime.attempt import ArcRunner, Ending, Result
+from clusterless.runtime.arc import ArcRunner
+from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, ProtocolError
 from clusterless.runtime.history import History, covers, read_history
 from clusterless.runtime.intake import Intake

@@ -19,7 +19,8 @@ from clusterless.providers.local.liveness import Worker
 from clusterless.providers.local.place import Place
 from clusterless.providers.local.pool import Pool
 from clusterless.providers.local.timing import Alarms, ComponentAlarm, Pending
-from clusterless.runtime.attempt import ArcRunner, Ending, Result, parse_run_alarm
+from clusterless.runtime.arc import ArcRunner, parse_run_alarm
+from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.clock import Clock
 from clusterless.runtime.errors import (
     ClusterlessError,
@@ -31,7 +32,7 @@ from clusterless.runtime.errors import (
 )
 from clusterless.runtime.intake import Intake, alarm_name, parse_alarm_name
 from clusterless.runtime.lots import Lot, parse_lot
-from clusterless.runtime.policy import Run, due, roles_of, runs_of, waits
+from clusterless.runtime.policy import due, roles_of, runs_of, waits
 from clusterless.runtime.records import Arrival
 from clusterless.runtime.site import Announcement, Delivery
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec, SourceSpec
@@ -248,20 +249,7 @@ class Engine:
         runner = self.runners[name]
         run, armed = parse_run_alarm(alarm.name)
         delivery = Delivery(self.worker.delivery(), "alarm")
-        self.repeat(runner, str(run), lambda: self.woken(runner, run, delivery, armed))
-
-    def woken(self, runner: ArcRunner, run: Run, delivery: Delivery, armed: float = 0.0) -> list[Result]:
-        """A run whose time has come, and where order counts those that waited for it."""
-        return self.followed(runner, [runner.wake(run, delivery, armed)], delivery)
-
-    def followed(self, runner: ArcRunner, results: list[Result], delivery: Delivery) -> list[Result]:
-        """A run that was not announced just now, and where order counts those that waited for it."""
-        if runner.spec.ordered and results and results[0].done:
-            run = results[0].run
-            role = run.role or next(role for role, source in runner.spec.sources.items() if source.subscribe)
-            dataset = runner.spec.sources[role].dataset
-            results += runner.deliver(Announcement(dataset.name, dataset.version, str(run.lot)), delivery)
-        return results
+        self.repeat(runner, str(run), lambda: runner.woken(run, delivery, armed))
 
     def _close(self, intake: Intake, alarm: str) -> None:
         lot, generation = parse_alarm_name(alarm)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from clusterless.providers.local.engine import Engine
-from clusterless.runtime.attempt import ArcRunner, Result
+from clusterless.runtime.arc import ArcRunner
+from clusterless.runtime.attempt import Result
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.intake import Intake, alarm_name
 from clusterless.runtime.lots import Lot, parse_lot
@@ -67,7 +68,7 @@ def _arc(engine: Engine, runner: ArcRunner, again: bool) -> None:
 
 def _first(engine: Engine, runner: ArcRunner, finding: Finding, delivery: Delivery) -> None:
     """The first of an arc that takes its lots in order. Whatever is wrong with it, no other goes before it; then they follow."""
-    engine.repeat(runner, finding.lot, lambda: engine.followed(runner, _delivered(finding), delivery))
+    engine.repeat(runner, finding.lot, lambda: runner.followed(_delivered(finding), delivery))
 
 
 def _delivered(finding: Finding) -> list[Result]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
-from clusterless.runtime.attempt import ArcRunner, parse_run_alarm
+from clusterless.runtime.arc import ArcRunner, parse_run_alarm
 from clusterless.runtime.errors import StoreError, StoreUnavailable, WorkloadError
 from clusterless.runtime.intake import Intake, parse_alarm_name
 from clusterless.runtime.lots import Lot

@@ -24,7 +24,7 @@ def main(root: Path, death: Death) -> None:
     vars(entrypoint)["executor"] = functools.partial(stepping, death)
     lake.arrive(root, late=False)
     with LocalRunner(lake.project(), root=root, clock=lake.clock(), workers=2, durable=False) as runner:
-        runner.engine.runners["big"].inline = 0
+        runner.engine.runners["big"].attempts.inline = 0
         runner.drain()
         lake.arrive(root, late=True)
         report = runner.drain()
