@@ -13,7 +13,7 @@ CODE   := $(wildcard src tests examples benchmarks)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full lint format simulate bench lock clean distclean
+.PHONY: help demo test test-full emulators lint format simulate bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -26,6 +26,8 @@ test: $(VENV)/.dev ## run the tests (ARGS="-k name" goes to pytest, JOBS=0 runs 
 
 test-full: $(VENV)/.dev ## run all tests, those that take longer too
 	@$(PYTEST) $(ARGS)
+
+emulators: $(VENV)/.emulators ## set up what the tests of AWS run on (once; make clean keeps it)
 
 lint: $(VENV)/.dev ## check style, types and the direction of imports
 	@$(BIN)/ruff check
@@ -75,4 +77,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	@$(PIP) install --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# MiniStack in an environment of its own; beside it, in a folder, what Lambda's managed runtimes add to Python.
+$(VENV)/.emulators: requirements/emulators.txt requirements/ric.txt | $(VENV)/bin/python
+	@rm -rf $(VENV)/emulators
+	@$(BIN)/python -m venv $(VENV)/emulators/ministack
+	@$(VENV)/emulators/ministack/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/emulators.txt
+	@$(PIP) install --require-hashes --target $(VENV)/emulators/ric -r requirements/ric.txt
 	@touch $@
