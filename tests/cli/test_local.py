@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -240,6 +241,90 @@ def test_a_full_disk(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.code == 1
     assert "space" in answer.err
     assert shop("local", "run").code == 0
+
+
+# -- damage ----------------------------------------------------------------------------------------------------------------
+
+STATE = Path("lake/dev-clusterless-arc-state-local-disk")
+COMMIT = STATE / f"lots/project=shop/version=1/boundary=landing/lot={LOT}/generation=0001/commit.json"
+MANIFESTS = Path("lake/dev-clusterless-manifest-local-disk/datasets")
+
+
+def manifest(name: str) -> Path:
+    return MANIFESTS / f"name={name}/version=1/lot={LOT}/state=complete/manifest.json"
+
+
+def damage(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_text("{")
+
+
+def undo(name: str) -> None:
+    """As if an arc had never run."""
+    rmtree(STATE / f"lots/project=shop/version=1/arc={name}")
+    rmtree(STATE / f"arcs/project=shop/version=1/arc={name}")
+
+
+def test_a_damaged_manifest_that_nobody_reads_is_told_by_its_story_alone(run: Cls) -> None:
+    damage(manifest("totals"))
+    assert run("local", "run").code == 0
+    assert run("datasets", "status", "--earliest", LOT, "--list", "-o", "csv").lines[-1].endswith("complete")
+    answer = run("why", "totals", LOT)
+    assert answer.code == 1
+    assert "is truncated (remove it: the next run of its producer writes it again, from the lot's commit)" in answer.out
+
+
+def test_it_fails_the_arc_that_reads_it_until_it_is_removed(run: Cls) -> None:
+    damage(manifest("orders"))
+    undo("add-up")
+    rmtree(MANIFESTS / "name=totals")
+    answer = run("local", "run")
+    assert answer.code == 1
+    assert f"where: arc add-up {LOT} {manifest('orders').relative_to(MANIFESTS.parent)}\n  fix:   remove it: " in answer.err
+    manifest("orders").unlink()
+    assert run("local", "run").code == 0
+    assert run("why", "totals", LOT).code == 0
+
+
+def test_it_is_told_where_a_run_would_publish_it(run: Cls) -> None:
+    damage(manifest("totals"))
+    rmtree(STATE / "arcs/project=shop/version=1/arc=add-up")
+    answer = run("local", "run")
+    assert answer.code == 1
+    assert "the manifest exists with other bytes: it is damaged, or" in answer.err
+    manifest("totals").unlink()
+    assert run("local", "run").code == 0
+    assert run("why", "totals", LOT).code == 0
+
+
+def test_a_damaged_commit_is_told_once_with_the_way_out(run: Cls) -> None:
+    damage(COMMIT)
+    undo("add-up")
+    rmtree(MANIFESTS)
+    answer = run("local", "run")
+    assert answer.code == 1
+    assert answer.err.count("error: ") == 1
+    assert (
+        f"{COMMIT.relative_to(STATE)}\n  fix:   restore it from a backup; or, if the lot is not published yet, remove it"
+        in answer.err
+    )
+    COMMIT.unlink()
+    assert run("local", "run").code == 0
+    assert run("why", "totals", LOT).code == 0
+
+
+def test_a_damaged_claim_can_be_removed_with_its_attempt(run: Cls) -> None:
+    [claim] = STATE.rglob("claim.json")
+    damage(claim)
+    (claim.parents[1] / "commit.json").unlink()
+    rmtree(STATE / "arcs/project=shop/version=1/arc=add-up")
+    rmtree(MANIFESTS / "name=totals")
+    answer = run("local", "run")
+    assert answer.code == 1
+    assert "if the lot is not published yet, remove its attempt's folder" in answer.err
+    rmtree(claim.parent)
+    assert run("local", "run").code == 0
+    assert run("why", "totals", LOT).code == 0
 
 
 # -- prints ----------------------------------------------------------------------------------------------------------------

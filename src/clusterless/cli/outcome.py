@@ -11,7 +11,7 @@ import typer
 from clusterless.cli.errors import Failed, problem_lines
 from clusterless.cli.options import Format
 from clusterless.cli.output import emit, emit_json
-from clusterless.runtime.errors import ClusterlessError, InvalidInput
+from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput
 
 if TYPE_CHECKING:
     from clusterless.providers.local import Report
@@ -86,9 +86,9 @@ class Failures:
 
     def tell(self, failures: Iterable[Any]) -> None:
         for failure in list(failures):
-            if (failure.component, failure.lot) not in self.told:
+            error = failure.error
+            if (failure.component, failure.lot) not in self.told and not self._known(error):
                 self.told.add((failure.component, failure.lot))
-                error = failure.error
                 what = error.what if isinstance(error, ClusterlessError) else f"{type(error).__name__}: {error}"
                 fix = "; ".join(filter(None, (self._fix(error), self._why(failure))))
                 problem_lines("error", what, " ".join((failure.component, failure.lot, getattr(error, "where", ""))).strip(), fix)
@@ -96,7 +96,7 @@ class Failures:
     def tell_rejected(self, rejected: Iterable[Any]) -> None:
         """Files that cannot be taken in; each once."""
         for it in list(rejected):
-            if ("", it.uri) not in self.told:
+            if ("", it.uri) not in self.told and not self._known(it.error):
                 self.told.add(("", it.uri))
                 problem_lines("error", f"cannot be taken in: {it.error.what}", it.uri, it.error.fix)
 
@@ -112,9 +112,21 @@ class Failures:
             for it in failures
         ]
 
-    def _fix(self, error: Exception) -> str:
-        from clusterless.providers.local.engine import AttemptsUsedUp
+    def _known(self, error: Exception) -> bool:
+        """Whether it is of a damaged object that was told of: several components meet it, and one finding says all."""
+        if not isinstance(error, CorruptObject):
+            return False
+        known = ("", error.where) in self.told
+        self.told.add(("", error.where))
+        return known
 
+    def _fix(self, error: Exception) -> str:
+        from clusterless.operations.story import WRITTEN_AGAIN
+        from clusterless.providers.local.engine import AttemptsUsedUp
+        from clusterless.runtime.layout import parse_manifest_key
+
+        if isinstance(error, CorruptObject) and not error.fix and parse_manifest_key(error.where):
+            return WRITTEN_AGAIN
         if isinstance(error, AttemptsUsedUp):
             return f"mend the cause, then: cls local run{self.place} --again"
         return str(getattr(error, "fix", ""))

@@ -15,6 +15,8 @@ from clusterless.runtime.manifest import ManifestReader
 from clusterless.runtime.store import Entry, Store
 
 T = TypeVar("T")
+WRITTEN_AGAIN = "remove it: the next run of its producer writes it again, from the lot's commit"
+"""What to do about a published manifest that is damaged."""
 COUNTED = 1 << 24
 """Bytes of a manifest up to which its objects are counted."""
 
@@ -157,7 +159,7 @@ class Draft:
             number = sum(1 for _ in ManifestReader(lambda: _opened(self.archive.manifests, entry.key), entry.key).uris())
         except (ClusterlessError, OSError) as error:
             what, fix = (error.what, error.fix) if isinstance(error, ClusterlessError) else (str(error), "")
-            self.troubles.append(Trouble(entry.key, what, fix))
+            self.troubles.append(Trouble(entry.key, what, fix or WRITTEN_AGAIN))
             return "a manifest that cannot be read"
         return counted(number, "object")
 

@@ -32,7 +32,7 @@ class StoredBody:
     def __iter__(self) -> Iterator[bytes]:
         stream = self.store.open(self.key)
         if stream is None:
-            raise CorruptObject("a staged manifest is missing", where=self.key, fix="replay the lot")
+            raise CorruptObject("a staged manifest is missing", where=self.key, fix="restore it from a backup")
         with stream:
             while chunk := stream.read(CHUNK):
                 yield chunk
@@ -52,9 +52,9 @@ def announce(site: Site, key: ManifestKey, body: Body) -> None:
     """Create a manifest: this is the availability event. Other bytes there mean a second producer, and nothing is overwritten."""
     if certain(site.manifests.create(key.key, body), key.key) is Created.OTHER:
         raise ConflictingBytes(
-            "the manifest exists with other bytes: has this dataset version a second producer?",
+            "the manifest exists with other bytes: it is damaged, or this dataset version has a second producer",
             where=key.key,
-            fix="give each producer its own dataset version",
+            fix="if it is damaged, remove it: the next run writes it again; else give each producer its own dataset version",
         )
 
 
@@ -73,7 +73,7 @@ def _manifest(site: Site, keys: ArcKeys, lot: Lot, generation: int, attempt: int
         return sink.manifest.encode()
     staged = StoredBody(site.state, keys.sink(lot, generation, attempt, role))
     if digest_of(staged) != sink.digest:
-        raise CorruptObject("a staged manifest does not match its commit", where=staged.key, fix="replay the lot")
+        raise CorruptObject("a staged manifest does not match its commit", where=staged.key, fix="restore it from a backup")
     return staged
 
 

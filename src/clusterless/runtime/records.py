@@ -34,14 +34,17 @@ def decode(data: bytes, key: str) -> dict[str, Any]:
         document = json.loads(data)
         found = document.pop("format")
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise CorruptObject(
-            f"not a readable document of the protocol ({error!r})",
-            where=key,
-            fix="restore the object from a backup, or replay the lot",
-        ) from None
+        why = f": {error}" if isinstance(error, ValueError) else ""
+        raise CorruptObject(f"not a readable document of the protocol{why}", where=key, fix=way_out(key)) from None
     if found != FORMAT:
         raise UnknownFormat(f"format {found!r}; this version knows {FORMAT}", where=key, fix="upgrade clusterless")
     return dict(document)
+
+
+def way_out(key: str) -> str:
+    """What a person can do about a document that is damaged. What was published from it stands, and would not match another."""
+    otherwise = "remove its attempt's folder" if "/attempt=" in key else "remove it"
+    return f"restore it from a backup; or, if the lot is not published yet, {otherwise}: the next run goes on without it"
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class Commit:
         try:
             document["sinks"] = {role: SinkCommit(**sink) for role, sink in document["sinks"].items()}
         except (TypeError, KeyError, AttributeError) as error:
-            raise CorruptObject(f"not a commit ({error})", where=key, fix="restore the object from a backup") from None
+            raise CorruptObject(f"not a commit ({error})", where=key, fix=way_out(key)) from None
         return _build(Commit, document, key)
 
 
@@ -185,7 +188,7 @@ class BoundaryCommit:
         try:
             document["arrivals"] = tuple(Arrival(**arrival) for arrival in document["arrivals"])
         except (TypeError, KeyError) as error:
-            raise CorruptObject(f"not a boundary's commit ({error})", where=key, fix="restore the object") from None
+            raise CorruptObject(f"not a boundary's commit ({error})", where=key, fix=way_out(key)) from None
         return _build(BoundaryCommit, document, key)
 
 
@@ -212,4 +215,4 @@ def _build(kind: type[T], document: Mapping[str, Any], key: str) -> T:
     try:
         return kind(**document)
     except TypeError as error:
-        raise CorruptObject(f"not a {kind.__name__.lower()} ({error})", where=key, fix="restore the object") from None
+        raise CorruptObject(f"not a {kind.__name__.lower()} ({error})", where=key, fix=way_out(key)) from None
