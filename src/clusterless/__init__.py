@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from clusterless.model.dataset import Dataset, Source
     from clusterless.model.pipeline import Pipeline
     from clusterless.model.placement import Placement, aws, azure, gcp, local
+    from clusterless.providers.provisioning import provision
     from clusterless.runtime.errors import ClusterlessError
 
-__all__ = ["ClusterlessError", "Dataset", "Pipeline", "Placement", "Source", "aws", "azure", "gcp", "local"]
+__all__ = ["ClusterlessError", "Dataset", "Pipeline", "Placement", "Source", "aws", "azure", "gcp", "local", "provision"]
 
 _HOME = {
     "ClusterlessError": "clusterless.runtime.errors",
@@ -47,6 +48,7 @@ _HOME = {
     "azure": "clusterless.model.placement",
     "gcp": "clusterless.model.placement",
     "local": "clusterless.model.placement",
+    "provision": "clusterless.providers.provisioning",
 }
 
 

@@ -5,7 +5,58 @@ Three halves, which import one another as little as they can:
 * inside functions (standard library, obstore, :mod:`clusterless.runtime`): ``entrypoint`` turns native events into calls of the
   protocols; ``place``, ``alarms``, ``secrets`` and ``jobs`` are its seams, ``signing`` their way to the services, ``telemetry``
   what it says; ``config`` is what it is configured with.
-* at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components, ``iam`` their policies,
-  ``package`` the archives, ``provision`` all of a pipeline.
-* from the outside (boto3): ``provider`` is the record, ``control`` reaches what runs.
+* at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components, ``component`` what they share;
+  ``wiring`` is what is computed for each, ``iam`` their policies, ``package`` the archives, ``settings`` what a stack configures,
+  ``provision`` all of a pipeline.
+* from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``control`` reaches
+  what runs.
+
+Components and their arguments are loaded on first use; a function, which has no Pulumi, imports its own half and nothing of them.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clusterless.providers.aws.arcs import CopyArc, FunctionArc, S3CopyArc
+    from clusterless.providers.aws.bootstrap import Bootstrap, BootstrapArgs
+    from clusterless.providers.aws.boundaries import PutBoundary, ScheduleBoundary
+    from clusterless.providers.aws.component import FunctionArgs
+    from clusterless.providers.aws.provision import Deployment, DeploymentArgs
+    from clusterless.providers.aws.resources import (
+        ComputeEnvironment,
+        EventBus,
+        GlueDatabase,
+        GlueTable,
+        GlueTableArgs,
+        ResourceArgs,
+        S3Bucket,
+    )
+    from clusterless.providers.aws.settings import ComponentSettings, Settings
+
+__all__ = [
+    "Bootstrap", "BootstrapArgs", "ComponentSettings", "ComputeEnvironment", "CopyArc", "Deployment", "DeploymentArgs",
+    "EventBus", "FunctionArc", "FunctionArgs", "GlueDatabase", "GlueTable", "GlueTableArgs", "PutBoundary", "ResourceArgs",
+    "S3Bucket", "S3CopyArc", "ScheduleBoundary", "Settings",
+]  # fmt: skip
+
+_HOME = {
+    "arcs": ("CopyArc", "FunctionArc", "S3CopyArc"),
+    "bootstrap": ("Bootstrap", "BootstrapArgs"),
+    "boundaries": ("PutBoundary", "ScheduleBoundary"),
+    "component": ("FunctionArgs",),
+    "provision": ("Deployment", "DeploymentArgs"),
+    "resources": (
+        "ComputeEnvironment", "EventBus", "GlueDatabase", "GlueTable", "GlueTableArgs", "ResourceArgs", "S3Bucket",
+    ),
+    "settings": ("ComponentSettings", "Settings"),
+}  # fmt: skip
+_MODULES = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'clusterless.providers.aws' has no attribute {name!r}")
+    return getattr(import_module(f"clusterless.providers.aws.{_MODULES[name]}"), name)

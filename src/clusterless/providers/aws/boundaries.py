@@ -1,0 +1,98 @@
+"""Boundaries as components: what hears of arrivals, and the function that marks them and closes lots.
+
+* :class:`PutBoundary`: a rule on the default bus, the only one that S3's events reach, for a prefix of a bucket. It calls the
+  function directly; at a declared high rate it fills a queue that the function takes batches from. A queue is polled, and
+  billed, when nothing arrives, so that is nobody's default.
+* :class:`ScheduleBoundary`: a recurring schedule, at the end of each interval.
+"""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_aws import lambda_, scheduler
+
+from clusterless.providers.aws import wiring
+from clusterless.providers.aws.component import DAY, FunctionArgs, FunctionComponent
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.spec import BoundarySpec
+
+BATCH = 100
+"""Arrivals that a function marks in one call at most."""
+WINDOW = 2
+"""Seconds that a batch waits for more."""
+RECEIVES = 5
+"""Times that an arrival is tried before it is a dead letter."""
+TICK = '{"clusterless":"tick","time":"<aws.scheduler.scheduled-time>"}'
+
+
+class PutBoundary(FunctionComponent):
+    """Takes in the objects that are put below a path."""
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        _is_kind(args, "put", type(self).__name__)
+        super().__init__(name, args, opts)
+
+    @property
+    def source_queue(self) -> str | None:
+        return self.args.names.queue_arn if self.args.own.high_rate else None
+
+    def connect(self) -> None:
+        if not self.args.own.high_rate:
+            super().connect()
+            return
+        queue = self.queue(
+            "queue",
+            self.args.names.queue,
+            visibility=6 * wiring.timeout(self.args.spec),  # what Lambda asks for, so that no batch is seen twice while it runs
+            redrive=self.dead_letters.arn.apply(
+                lambda arn: wiring.compact({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES})
+            ),
+        )
+        for rule in self.rules:
+            self.target(rule, self.rule(rule), queue.arn, [])
+        lambda_.EventSourceMapping(
+            self.child("batches"),
+            event_source_arn=queue.arn,
+            function_name=self.function.name,
+            batch_size=BATCH,
+            maximum_batching_window_in_seconds=WINDOW,
+            function_response_types=["ReportBatchItemFailures"],
+            region=self.region,
+            tags=self.args.tags,
+            opts=self.options(depends_on=[self.granted]),
+        )
+
+
+class ScheduleBoundary(FunctionComponent):
+    """Makes a lot of every interval."""
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        _is_kind(args, "schedule", type(self).__name__)
+        super().__init__(name, args, opts)
+
+    def connect(self) -> None:
+        args, names = self.args, self.args.names
+        assert isinstance(args.spec, BoundarySpec)
+        scheduler.Schedule(
+            self.child("schedule"),
+            name=names.schedule,
+            group_name=args.home.schedule_group,
+            schedule_expression=wiring.every(args.spec.lot_unit, args.spec.name),
+            schedule_expression_timezone="UTC",
+            flexible_time_window={"mode": "OFF"},
+            state="ENABLED",
+            target={
+                "arn": self.function.arn,
+                "role_arn": self.alarm_role.arn,
+                "input": TICK,
+                "dead_letter_config": {"arn": self.dead_letters.arn},
+                "retry_policy": {"maximum_event_age_in_seconds": DAY, "maximum_retry_attempts": 185},
+            },
+            region=self.region,
+            opts=self.options(depends_on=[self.alarm_granted, *self.after], ignore_changes=["state"]),
+        )
+
+
+def _is_kind(args: FunctionArgs, kind: str, component: str) -> None:
+    if not (isinstance(args.spec, BoundarySpec) and args.spec.kind == kind):
+        raise InvalidInput(f"{component} is made from the spec of a boundary of kind '{kind}', not of '{args.spec.name}'")

@@ -1,0 +1,169 @@
+"""What is there already, asked of AWS before anything is changed (boto3).
+
+A second owner is refused: of a pipeline's deployment by its owner's record, of a dataset by the dataset's. Both lie in the
+placement's metadata bucket; a bucket that is not there has no records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clusterless.model.metadata import dataset_key, owned
+from clusterless.model.pipeline import Pipeline
+from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.settings import NAMESPACE
+from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ABSENT = {"NoSuchBucket", "NoSuchKey", "404"}
+DENIED = {"AccessDenied", "403", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who deploys: the stack that has the resources in its state."""
+
+    backend: str
+    """URL of the backend, where the program is told; else empty, which agrees with any."""
+    organization: str
+    project: str
+    stack: str
+
+    def data(self) -> dict[str, str]:
+        return {"backend": self.backend, "organization": self.organization, "project": self.project, "stack": self.stack}
+
+    def is_same(self, other: Owner) -> bool:
+        """Whether two records name one stack, as far as both say."""
+        mine, theirs = self.data(), other.data()
+        return all(mine[part] == theirs[part] or not (mine[part] and theirs[part]) for part in mine)
+
+    def __str__(self) -> str:
+        name = "/".join(part for part in (self.organization, self.project, self.stack) if part)
+        return f"{name} in {self.backend}" if self.backend else name
+
+
+def owner_key(name: str, version: str) -> str:
+    """Where the owner of a project's deployment is written down, in the metadata bucket."""
+    return f"owners/name={name}/version={version}/owner.json"
+
+
+class Existing:
+    """Questions to one account and region."""
+
+    def __init__(self, home: Home, client: Callable[[str], Any] | None = None) -> None:
+        self._home = home
+        self._clients: dict[str, Any] = {}
+        self._make = client or self._client
+
+    def _client(self, service: str) -> Any:
+        import boto3
+
+        return boto3.client(service, region_name=self._home.region)
+
+    def _ask(self, service: str, operation: str, **arguments: Any) -> Mapping[str, Any] | None:
+        """A reply; None if what it asks about is not there."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        where = f"{service}:{operation} {' '.join(map(str, arguments.values()))}".strip()
+        try:
+            client = self._clients.setdefault(service, self._make(service))
+            reply: Mapping[str, Any] = getattr(client, operation)(**arguments)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in ABSENT:
+                return None
+            if code in DENIED:
+                raise StoreDenied(
+                    f"AWS refuses it: {error}",
+                    where=where,
+                    fix="use credentials that may do this; docs/aws.md lists what it takes",
+                ) from error
+            raise ClusterlessError(f"AWS answers: {error}", where=where) from error
+        except BotoCoreError as error:
+            fix = "give credentials: aws sso login, AWS_PROFILE, or the environment"
+            raise InvalidInput(f"AWS cannot be asked: {error}", where=where, fix=fix) from error
+        return reply
+
+    # -- the account -------------------------------------------------------------------------------------------------------
+
+    def check_account(self) -> None:
+        """Refuse to go on in another account than the placement's."""
+        reply = self._ask("sts", "get_caller_identity")
+        found = reply["Account"] if reply else None
+        if found != self._home.account:
+            raise InvalidInput(
+                f"the credentials are of account {found}, and the pipeline's placement is {self._home.account}",
+                where="placement.account",
+                fix="use a profile of that account, or another placement",
+            )
+
+    # -- owners ------------------------------------------------------------------------------------------------------------
+
+    def check_owner(self, name: str, version: str, owner: Owner) -> None:
+        """Refuse a deployment that another stack has made."""
+        found = self._document(owner_key(name, version))
+        if not isinstance(found, Mapping):
+            return
+        known = Owner(*(str(found.get(part) or "") for part in owner.data()))
+        if not known.is_same(owner):
+            raise InvalidInput(
+                f"{name} {version} is deployed by stack {known}, and this is {owner}: two states would fight over one deployment",
+                where=f"s3://{self._home.metadata}/{owner_key(name, version)}",
+                fix=f"deploy from there, or hand it over: pulumi config set {NAMESPACE}:takeOver true",
+            )
+
+    def check_datasets(self, pipeline: Pipeline) -> None:
+        """Refuse datasets that another project is registered as the producer of."""
+        project = pipeline.project
+        for dataset in owned(pipeline):
+            found = self._document(dataset_key(dataset.name, dataset.version))
+            owner = found.get("owner") if isinstance(found, Mapping) else None
+            if isinstance(owner, Mapping) and (owner.get("name"), owner.get("version")) != (project.name, project.version):
+                raise InvalidInput(
+                    f"dataset {dataset.id} is produced by project {owner.get('name')} {owner.get('version')} already, and "
+                    f"{project.name} {project.version} would be a second producer",
+                    where=f"s3://{self._home.metadata}/{dataset_key(dataset.name, dataset.version)}",
+                    fix="give the dataset a new version (or name), or go on under the project version that owns it",
+                )
+
+    def _document(self, key: str) -> Any:
+        reply = self._ask("s3", "get_object", Bucket=self._home.metadata, Key=key)
+        try:
+            return None if reply is None else json.loads(reply["Body"].read())
+        except ValueError:
+            return None
+
+    # -- buckets -----------------------------------------------------------------------------------------------------------
+
+    def check_announced(self, buckets: Iterable[str], *, switch: bool, change: bool) -> None:
+        """See to it that existing buckets tell EventBridge of their objects.
+
+        Their notifications are one document that belongs to whoever made the bucket, so it is only added to, with ``switch``
+        and where ``change`` allows (not in a preview); else the error says the command.
+        """
+        for bucket in buckets:
+            found = self._ask("s3", "get_bucket_notification_configuration", Bucket=bucket)
+            if found is None:
+                raise InvalidInput(
+                    f"the watched bucket '{bucket}' is not there",
+                    where=f"s3://{bucket}",
+                    fix="create it, or declare it as an S3Bucket of the pipeline",
+                )
+            if "EventBridgeConfiguration" in found:
+                continue
+            wanted = {**{key: value for key, value in found.items() if key != "ResponseMetadata"}, "EventBridgeConfiguration": {}}
+            if not switch:
+                command = json.dumps(wanted, separators=(",", ":"))
+                raise InvalidInput(
+                    f"the watched bucket '{bucket}' does not tell EventBridge of its objects, so nothing would ever arrive",
+                    where=f"s3://{bucket}",
+                    fix=f"aws s3api put-bucket-notification-configuration --bucket {bucket} --notification-configuration "
+                    f"'{command}', or let it be done: pulumi config set {NAMESPACE}:switchEventBridge true",
+                )
+            if change:
+                self._ask("s3", "put_bucket_notification_configuration", Bucket=bucket, NotificationConfiguration=wanted)

@@ -1,0 +1,183 @@
+"""Policies: what each identity may do, derived from what its component calls. Pure: JSON documents, compact when written.
+
+Store calls come from :mod:`clusterless.runtime.needs`, which a test compares with the calls that runs make; the rest is read
+off the function's configuration. Nothing is granted on ``*``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from clusterless.providers.aws.config import FunctionConfig
+from clusterless.providers.aws.names import Home
+from clusterless.runtime.needs import Need, needs
+from clusterless.runtime.uri import split
+
+Statement = dict[str, Any]
+Policy = dict[str, Any]
+ACTIONS = {
+    "create": ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),  # parts of a failed upload are taken back
+    "read": ("s3:GetObject",),
+}
+
+
+def document(statements: Iterable[Statement]) -> Policy:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(actions: Sequence[str], resources: Sequence[str], condition: Mapping[str, Any] | None = None) -> Statement:
+    statement: Statement = {"Effect": "Allow", "Action": _one(actions), "Resource": _one(resources)}
+    return {**statement, "Condition": dict(condition)} if condition else statement
+
+
+def _one(values: Sequence[str]) -> str | list[str]:
+    """Sorted, and a lone value by itself: the form in which IAM gives a policy back."""
+    found = sorted(set(values))
+    return found[0] if len(found) == 1 else found
+
+
+# -- functions -------------------------------------------------------------------------------------------------------------
+
+
+def policy(config: FunctionConfig, *, kms_key: str | None = None, queue: str | None = None) -> Policy:
+    """What a component's function may do. ``queue``: ARN of the queue it takes arrivals from, if it does."""
+    home = Home(config.account, config.region)
+    return document(
+        [
+            *_stores(config, home),
+            *_keys(config, home, kms_key),
+            allow(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")],
+            ),
+            allow(["sqs:SendMessage"], [config.alarms.dead_letters]),
+            *_alarms(config, home),
+            *_settling(config, home),
+            *_secrets(config, home),
+            *([allow(["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], [queue])] if queue else []),
+        ]
+    )
+
+
+def _place(need: Need, config: FunctionConfig) -> tuple[str, str]:
+    """Bucket and prefix of a need."""
+    if need.store == "data":
+        _, bucket, prefix = split(need.prefix)
+        return bucket, prefix
+    return {"state": config.state, "manifests": config.manifests}[need.store], need.prefix
+
+
+def _stores(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    """Objects by prefix; names of objects by prefix, too. Who creates reads what is there already: it may be its own.
+
+    Who may not list a bucket gets "forbidden" for an object that is absent, and nothing here may take that for absence. The
+    request for an object carries no prefix, so the condition on it has to let requests without one pass.
+    """
+    objects: dict[str, list[str]] = defaultdict(list)
+    listed: dict[str, list[str]] = defaultdict(list)
+    for need in needs(config.spec):
+        bucket, prefix = _place(need, config)
+        listed[bucket].append(f"{prefix}*")
+        if need.verb != "list":
+            objects[need.verb].append(f"{home.bucket_arn(bucket)}/{prefix}*")
+    objects["read"] = [it for it in objects["read"] if it not in objects["create"]]
+    for verb, resources in sorted(objects.items()):
+        if resources:
+            yield allow(ACTIONS[verb], resources)
+    for bucket, prefixes in sorted(listed.items()):
+        yield allow(["s3:ListBucket"], [home.bucket_arn(bucket)], {"StringLikeIfExists": {"s3:prefix": _one(prefixes)}})
+
+
+def _keys(config: FunctionConfig, home: Home, kms_key: str | None) -> Iterator[Statement]:
+    """Uploads in parts read their own key back, so who writes needs both."""
+    if kms_key:
+        domain = "amazonaws.com.cn" if home.partition == "aws-cn" else "amazonaws.com"
+        via = {"StringEquals": {"kms:ViaService": f"s3.{config.region}.{domain}"}}
+        yield allow(["kms:Decrypt", "kms:GenerateDataKey"], [kms_key], via)
+
+
+def _alarms(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    alarms = config.alarms
+    yield allow(["scheduler:CreateSchedule"], [home.arn("scheduler", f"schedule/{alarms.group}/{alarms.prefix}-*")])
+    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    yield allow(["iam:PassRole"], [alarms.role], to_scheduler)
+
+
+def _settling(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    if config.settles:
+        yield allow(["lambda:InvokeFunction"], [home.arn("lambda", f"function:{name}") for name in config.settles.values()])
+
+
+def _secrets(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    """Secrets Manager adds a hyphen and six characters to a secret's name in its ARN."""
+    places = [place.partition(":")[::2] for place in config.secrets.values()]
+    if kept := [name for service, name in places if service == "secretsmanager"]:
+        yield allow(["secretsmanager:GetSecretValue"], [home.arn("secretsmanager", f"secret:{name}-??????") for name in kept])
+    if parameters := [name for service, name in places if service == "ssm"]:
+        yield allow(["ssm:GetParameter"], [home.arn("ssm", f"parameter/{name.lstrip('/')}") for name in parameters])
+
+
+def alarm_policy(config: FunctionConfig) -> Policy:
+    """What the scheduler may do in a component's name: wake its function, and say what could not be delivered."""
+    return document(
+        [allow(["lambda:InvokeFunction"], [config.alarms.target]), allow(["sqs:SendMessage"], [config.alarms.dead_letters])]
+    )
+
+
+# -- trust -----------------------------------------------------------------------------------------------------------------
+
+
+def function_trust() -> Policy:
+    """Who may be a function: Lambda. It sends neither source account nor ARN when it takes a role, so none can be asked for;
+    to give a role to a function takes ``iam:PassRole`` on that role, which nothing here grants."""
+    return document([_assumed_by("lambda.amazonaws.com")])
+
+
+def alarm_trust(home: Home) -> Policy:
+    """The scheduler, for schedules of the placement's own group; it names the group and not the schedule."""
+    group = home.arn("scheduler", f"schedule-group/{home.schedule_group}")
+    return document([_assumed_by("scheduler.amazonaws.com", _from(home, group, "StringEquals"))])
+
+
+def _assumed_by(service: str, condition: Mapping[str, Any] | None = None) -> Statement:
+    statement: Statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return {**statement, "Condition": dict(condition)} if condition else statement
+
+
+def _from(home: Home, source: str | list[str], operator: str = "ArnEquals") -> dict[str, Any]:
+    """That a service acts for this account and for nothing else than ``source``."""
+    account, arn = {"aws:SourceAccount": home.account}, {"aws:SourceArn": source}
+    return {operator: {**account, **arn}} if operator == "StringEquals" else {"StringEquals": account, operator: arn}
+
+
+# -- resources -------------------------------------------------------------------------------------------------------------
+
+
+def queue_policy(home: Home, queue: str, rules: Sequence[str]) -> Policy:
+    """A queue that rules send to, and that nobody reaches without TLS. ``rules``: their ARNs."""
+    statements = [_tls("sqs:*", [queue])]
+    if rules:
+        sends: Statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        statements.append({**sends, "Resource": queue, "Condition": _from(home, _one(rules))})
+    return document(statements)
+
+
+def _tls(action: str, resources: Sequence[str]) -> Statement:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": _one(resources), "Condition": condition}
+
+
+def bucket_policy(home: Home, bucket: str, *, create_only: bool = False) -> Policy:
+    """TLS only; and, for buckets of the protocol, no object is ever put but where there is none.
+
+    Parts of an upload take no condition, its completion does: S3 tells them apart by ``s3:ObjectCreationOperation``.
+    """
+    arn = home.bucket_arn(bucket)
+    statements = [_tls("s3:*", [arn, f"{arn}/*"])]
+    if create_only:
+        absent = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+        deny: Statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{arn}/*"}
+        statements.append({**deny, "Condition": absent})
+    return document(statements)

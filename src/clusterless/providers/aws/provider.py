@@ -1,0 +1,85 @@
+"""The record of AWS: what this provider can do. Found through the entry point ``clusterless.providers``.
+
+Importing it costs no more than the declarations do: no Pulumi, no SDK. What deploys is
+:mod:`~clusterless.providers.aws.provision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from clusterless.model.capabilities import AWS_RULES, Capabilities
+from clusterless.model.kinds import kind
+from clusterless.model.pipeline import Pipeline
+
+GROUP = "clusterless.components.aws"
+"""Entry points of components that packages bring for their kinds: ``"acme:etl:dedupeArc" = "acme.aws:DedupeArc"``."""
+COMPONENTS: Mapping[str, str] = {
+    "core:putBoundary": "clusterless.providers.aws.boundaries:PutBoundary",
+    "core:scheduleBoundary": "clusterless.providers.aws.boundaries:ScheduleBoundary",
+    "aws:core:s3PutListenerBoundary": "clusterless.providers.aws.boundaries:PutBoundary",
+    "core:copyArc": "clusterless.providers.aws.arcs:CopyArc",
+    "core:functionArc": "clusterless.providers.aws.arcs:FunctionArc",
+    "aws:core:s3CopyArc": "clusterless.providers.aws.arcs:S3CopyArc",
+}
+"""Components of boundaries and arcs, by kind."""
+RESOURCES = frozenset(
+    {
+        "aws:core:s3Bucket",
+        "aws:core:eventBus",
+        "aws:core:glueDatabase",
+        "aws:core:glueTable",
+        "aws:core:computeEnvironment",
+    }
+)
+NOTES = {
+    "core:putBoundary": "a declared high rate takes a queue, which is polled and billed also when nothing arrives",
+    "core:scheduleBoundary": "a schedule that fires at the end of each interval, whether or not anything is to be done",
+    "aws:core:s3Bucket": "left behind when the deployment is destroyed, unless it is to be removed",
+    "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name",
+    "aws:core:eventBus": "a plain bus: nothing of a pipeline uses it",
+}
+
+
+def components() -> dict[str, str]:
+    """Where the component of each kind is, ``module:name``: ours, and those that packages bring."""
+    return {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **COMPONENTS}
+
+
+def capabilities(rules: int | None = None) -> Capabilities:
+    """What AWS can do. ``rules``: how many rules the event bus takes where a higher quota was granted."""
+    sorts: dict[str, set[str]] = {"boundaries": set(), "arcs": set()}
+    for name in components():
+        sorts[kind(name).sort].add(name)
+    return Capabilities(
+        provider="aws",
+        boundaries=frozenset(sorts["boundaries"]),
+        arcs=frozenset(sorts["arcs"]),
+        resources=RESOURCES,
+        rules=rules or AWS_RULES,
+        notes=NOTES,
+    )
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider as verification, the command line and a Pulumi program see it."""
+
+    name: str = "aws"
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        return capabilities()
+
+    def provision(self, pipeline: Pipeline, **options: Any) -> Any:
+        """Deploy, as part of the running Pulumi program; see :func:`clusterless.providers.aws.provision.provision`."""
+        deploy: Callable[..., Any] = import_module("clusterless.providers.aws.provision").provision
+        return deploy(pipeline, **options)
+
+
+provider = Provider()

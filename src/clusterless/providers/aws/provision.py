@@ -1,0 +1,301 @@
+"""A whole pipeline in a Pulumi program: ``clusterless.provision(pipeline)``.
+
+::
+
+    settings ─▶ the pipeline where they put it ─▶ verified, compiled ─▶ looked at what is there ─▶ components
+
+Nothing is registered before the first four have passed. One :class:`Deployment` holds everything, so it takes a parent,
+providers, protection and dependencies like any component, beside whatever else the program makes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import config as stack_config
+from pulumi_aws import s3
+
+from clusterless.model import resources as declared
+from clusterless.model.compile import compile_pipeline
+from clusterless.model.components import Arc, Boundary, Resource
+from clusterless.model.graph import External
+from clusterless.model.metadata import owned, records_of
+from clusterless.model.pipeline import Pipeline
+from clusterless.model.problems import ProjectErrors
+from clusterless.model.refs import resolve
+from clusterless.model.runtime_props import ArcProps, ListenerProps
+from clusterless.model.verify import verify
+from clusterless.providers.aws import resources, wiring
+from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
+from clusterless.providers.aws.component import Archiver, Component, FunctionArgs, FunctionComponent, packaged, tags_of
+from clusterless.providers.aws.existing import Existing, Owner, owner_key
+from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.provider import capabilities, components
+from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec
+
+RESOURCES: Mapping[type[Resource], Callable[..., resources.ResourceComponent]] = {
+    declared.S3Bucket: resources.S3Bucket,
+    declared.EventBus: resources.EventBus,
+    declared.GlueDatabase: resources.GlueDatabase,
+    declared.GlueTable: resources.GlueTable,
+    declared.ComputeEnvironment: resources.ComputeEnvironment,
+}
+
+
+@dataclass(frozen=True)
+class DeploymentArgs:
+    """What a deployment is made from. ``pipeline`` is the declaration as it is to lie on AWS."""
+
+    pipeline: Pipeline
+    settings: Settings = field(default_factory=Settings)
+    folder: Path | None = None
+    """Where handlers are imported from; None: from where they are found now."""
+    external: Mapping[str, External] = field(default_factory=dict)
+    """Datasets of other projects that are read, by id."""
+    owner: Owner = field(default_factory=lambda: this_stack())  # noqa: PLW0108 (defined below)
+    archive: Archiver = packaged
+
+    @cached_property
+    def spec(self) -> ProjectSpec:
+        """The compiled pipeline. Raises :class:`ProjectErrors` with all that AWS cannot do, too."""
+        able = capabilities(self.settings.rules)
+        problems = [it for it in verify(self.pipeline, able, self.external) if it.severity == "error"]
+        if problems:
+            raise ProjectErrors(problems)
+        return compile_pipeline(self.pipeline, folder=self.folder, external=self.external)
+
+    @cached_property
+    def home(self) -> Home:
+        return Home.of(self.pipeline.placement)
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        project = self.pipeline.project
+        return tags_of(project.name, project.version, self.home.stage, self.settings)
+
+
+class Deployment(Component):
+    """A pipeline: its placement's buckets if they are its own, resources, boundaries, arcs, and the records of all that."""
+
+    bootstrap: Bootstrap | None
+    functions: pulumi.Output[dict[str, str]]
+    buckets: pulumi.Output[dict[str, str]]
+    datasets: pulumi.Output[dict[str, str]]
+
+    def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        spec = args.spec  # first of all: what is wrong is told before anything is registered
+        super().__init__(name, opts)
+        self.args, self.region = args, args.home.region
+        self.bootstrap = self._bootstrap()
+        after = [self.bootstrap] if self.bootstrap else []
+        made = self._resources()
+        functions = dict(self._components(spec, [*after, *made.values()]))
+        self._records(after)
+        self._outputs(functions, made)
+
+    def _bootstrap(self) -> Bootstrap | None:
+        args = self.args
+        if not args.settings.bootstrap:
+            return None
+        made = Bootstrap(
+            self.child("bootstrap"),
+            BootstrapArgs(args.pipeline.placement, args.settings),
+            self.options(delete_before_replace=None),
+        )
+        self._owned("bootstrap-owner", SCOPE, VERSION, [made])
+        return made
+
+    # -- resources ---------------------------------------------------------------------------------------------------------
+
+    def _resources(self) -> dict[str, Component]:
+        """Databases first: tables refer to them."""
+        made: dict[str, Component] = {}
+        found = [it for it in self.args.pipeline.resources if not it.exclude and not self._is_there(it)]
+        for resource in sorted(found, key=lambda it: isinstance(it, declared.GlueTable)):
+            made[resource.name] = self._resource(resource, made)
+        return made
+
+    def _is_there(self, resource: Resource) -> bool:
+        return isinstance(resource, declared.S3Bucket) and resource.bucket_name in self.args.settings.existing_buckets
+
+    def _resource(self, resource: Resource, made: Mapping[str, Component]) -> Component:
+        args = self.args
+        common = (args.pipeline.project, args.pipeline.placement, args.settings)
+        name, options = self.child(resource.name), self.options(delete_before_replace=None)
+        if isinstance(resource, declared.GlueTable):
+            databases = [it for it in args.pipeline.resources if isinstance(it, declared.GlueDatabase)]
+            database = made[resolve(resource.database_ref, databases).name]
+            assert isinstance(database, resources.GlueDatabase)
+            return resources.GlueTable(name, resources.GlueTableArgs(resource, *common, database=database.database), options)
+        return RESOURCES[type(resource)](name, resources.ResourceArgs(resource, *common), options)
+
+    # -- boundaries and arcs -----------------------------------------------------------------------------------------------
+
+    def _components(self, spec: ProjectSpec, after: list[Component]) -> Iterable[tuple[str, FunctionComponent]]:
+        pipeline = self.args.pipeline
+        boundaries: dict[str, Boundary] = {it.name: it for it in pipeline.boundaries}
+        arcs: dict[str, Arc] = {it.name: it for it in pipeline.arcs}
+        pairs: list[tuple[BoundarySpec | ArcSpec, Boundary | Arc]] = [(it, boundaries[it.name]) for it in spec.boundaries]
+        pairs += [(it, arcs[it.name]) for it in spec.arcs]
+        for each, declaration in pairs:
+            options = self.options(depends_on=after, delete_before_replace=None)
+            args = self._function_args(each, declaration)
+            yield each.name, component_for(declaration.type)(self.child(each.name), args, options)
+
+    def _function_args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
+        """What the predecessor's declarations say of their functions goes before the settings."""
+        args = self.args
+        props = getattr(declaration, "runtime_props", None) or getattr(
+            getattr(declaration, "workload", None), "runtime_props", None
+        )
+        own: dict[str, Any] = {}
+        if isinstance(props, ArcProps | ListenerProps):
+            own = {"memory": props.memory, "architecture": props.architecture.lower().replace("arm_64", "arm64")}
+        if isinstance(props, ListenerProps):
+            own["retries"] = props.retry_attempts
+        folder = args.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
+        return FunctionArgs(spec, args.pipeline.placement, args.settings, folder, archive=args.archive, **own)
+
+    # -- records -----------------------------------------------------------------------------------------------------------
+
+    def _records(self, after: list[Bootstrap]) -> None:
+        """What the pipeline is, for reports; and whose deployment this is, for the next one."""
+        args = self.args
+        base = f"s3://{args.home.metadata}/"
+        for key, document in records_of(args.pipeline, base).items():
+            self._object(f"record-{key}", key, wiring.readable(document), after)
+        project = args.pipeline.project
+        self._owned("owner", project.name, project.version, after)
+
+    def _owned(self, what: str, name: str, version: str, after: list[Bootstrap]) -> None:
+        self._object(what, owner_key(name, version), wiring.readable(self.args.owner.data()), after)
+
+    def _object(self, what: str, key: str, content: str, after: list[Bootstrap]) -> None:
+        s3.BucketObjectv2(
+            self.child(what),
+            bucket=self.args.home.metadata,
+            key=key,
+            content=content,
+            content_type="application/json",
+            region=self.region,
+            tags=self.args.tags,
+            opts=self.options(depends_on=after),
+        )
+
+    # -- outputs -----------------------------------------------------------------------------------------------------------
+
+    def _outputs(self, functions: Mapping[str, FunctionComponent], made: Mapping[str, Component]) -> None:
+        home = self.args.home
+        names = {it.name: it.bucket for it in made.values() if isinstance(it, resources.S3Bucket)}
+        ours = {"metadata": home.metadata, "state": home.state, "manifests": home.manifests}
+        datasets = {it.id: it.path for it in owned(self.args.pipeline)}
+        self.functions = pulumi.Output.all(**{name: it.function_name for name, it in functions.items()})
+        self.buckets = pulumi.Output.all(**{**ours, **names})
+        self.datasets = pulumi.Output.all(**datasets)
+        self.register_outputs({"functions": self.functions, "buckets": self.buckets, "datasets": self.datasets})
+
+
+def provision(
+    pipeline: Pipeline,
+    *,
+    name: str | None = None,
+    settings: Settings | None = None,
+    folder: Path | str | None = None,
+    external: Mapping[str, External] | None = None,
+    opts: pulumi.ResourceOptions | None = None,
+    archive: Archiver = packaged,
+    existing: Callable[[Home], Existing] = Existing,
+) -> Deployment:
+    """Deploy a pipeline onto AWS, as part of the running Pulumi program; its buckets, functions and datasets are exported.
+
+    ``settings``: None for those of the stack's configuration. ``name``: of the deployment, if not the project's.
+    ``external``: datasets of other projects that are read. Raises :class:`~clusterless.ClusterlessError` before anything is
+    registered: for what cannot be deployed, and for what another stack or project owns.
+    """
+    settings = from_config(stack_settings()) if settings is None else settings
+    placed = with_root_bucket(settings.placed(pipeline), settings)
+    args = DeploymentArgs(placed, settings, None if folder is None else Path(folder).resolve(), external or {}, archive=archive)
+    spec = args.spec  # compiled before anybody is asked
+    if settings.lookups:
+        look(args, spec, existing(args.home))
+    made = Deployment(name or placed.project.name, args, opts)
+    pulumi.export("buckets", made.buckets)
+    pulumi.export("functions", made.functions)
+    pulumi.export("datasets", made.datasets)
+    return made
+
+
+def look(args: DeploymentArgs, spec: ProjectSpec, existing: Existing) -> None:
+    """Look at what is there, and refuse what would fight with it."""
+    settings, project = args.settings, args.pipeline.project
+    existing.check_account()
+    if not settings.take_over:
+        existing.check_owner(project.name, project.version, args.owner)
+        if settings.bootstrap:
+            existing.check_owner(SCOPE, VERSION, args.owner)
+    existing.check_datasets(args.pipeline)
+    ours = {it.bucket_name for it in args.pipeline.resources if isinstance(it, declared.S3Bucket)} - {*settings.existing_buckets}
+    watched = {wiring.watched(it)[0]: it.name for it in spec.boundaries if it.kind == "put"}
+    switched = {it.name for it in args.pipeline.boundaries if _switches(it)}
+    for bucket, boundary in watched.items():
+        if bucket not in ours:
+            switch = settings.switch_event_bridge or boundary in switched
+            existing.check_announced([bucket], switch=switch, change=not pulumi.runtime.is_dry_run())
+
+
+def _switches(boundary: Boundary) -> bool:
+    """The predecessor's flag on its boundary."""
+    return bool(getattr(getattr(boundary, "infrequent", None), "enable_event_bridge", False))
+
+
+def with_root_bucket(pipeline: Pipeline, settings: Settings) -> Pipeline:
+    """The pipeline with its root's bucket among its resources, unless it is declared already or said to exist."""
+    if settings.root is None:
+        return pipeline
+    bucket = settings.root.removeprefix("s3://").partition("/")[0]
+    known = {it.bucket_name for it in pipeline.resources if isinstance(it, declared.S3Bucket)} | {*settings.existing_buckets}
+    if bucket in known:
+        return pipeline
+    made = declared.S3Bucket(name="root", bucket_name=bucket)
+    return pipeline.model_copy(update={"resources": (*pipeline.resources, made)})
+
+
+def stack_settings() -> dict[str, Any]:
+    """The stack's configuration in our namespace: keys without it."""
+    values = {**stack_config.get_config_env(), **stack_config.CONFIG.get()}
+    prefix = f"{NAMESPACE}:"
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+
+
+def this_stack() -> Owner:
+    """The stack that runs this program."""
+    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    return Owner(backend, pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack())
+
+
+def handler_folder(arc: ArcSpec) -> Path | None:
+    """The folder that an arc's handler is imported from now; None for an installed package, which is a requirement."""
+    handler = str(arc.workload.get("handler", ""))
+    top = handler.partition(":")[0].partition(".")[0]
+    found = find_spec(top) if top else None
+    if found is None or found.origin is None:
+        return None
+    file = Path(found.origin).resolve()
+    folder = file.parent.parent if file.name == "__init__.py" else file.parent
+    return None if folder.name in ("site-packages", "dist-packages") else folder
+
+
+def component_for(kind: str) -> Callable[..., FunctionComponent]:
+    """The component of a kind: ours, or one that a package brings. Verification has seen that there is one."""
+    module, _, attribute = components()[kind].partition(":")
+    made: Callable[..., FunctionComponent] = getattr(import_module(module), attribute)
+    return made

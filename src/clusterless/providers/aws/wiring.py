@@ -1,0 +1,182 @@
+"""What is put together for one component, computed from its spec: its configuration, what starts it, its limits. Pure.
+
+Names and ARNs come from :mod:`~clusterless.providers.aws.names`; nothing here is looked up, so a preview shows exactly what a
+deployment will make.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from clusterless.model.naming import shorten
+from clusterless.providers.aws.config import AlarmConfig, FunctionConfig
+from clusterless.providers.aws.names import ComponentNames, Home
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.layout import MANIFEST_FILE, manifest_prefix
+from clusterless.runtime.lots import Unit
+from clusterless.runtime.policy import picked_roles, waits
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, SourceSpec
+from clusterless.runtime.uri import split
+
+Spec: TypeAlias = BoundarySpec | ArcSpec
+LONGEST_PATTERN = 2048
+"""Characters of an event pattern that EventBridge takes."""
+LONGEST_RUN = 900
+"""Seconds that a function may run."""
+BOUNDARY_TIMEOUT = 300
+STATES = ("complete", "empty")
+
+
+def names_of(spec: Spec, home: Home) -> ComponentNames:
+    """Names of what a component has of its own."""
+    sort = "boundary" if isinstance(spec, BoundarySpec) else "arc"
+    return ComponentNames(home, spec.project, spec.version, sort, spec.name)
+
+
+def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = None) -> FunctionConfig:
+    """What a component's function is configured with.
+
+    ``secrets`` says where declared secrets are; one that it does not name is in Secrets Manager, as
+    ``clusterless/[stage/]project/name``.
+    """
+    names = names_of(spec, home)
+    alarms = AlarmConfig(
+        group=home.schedule_group,
+        prefix=names.alarm_prefix,
+        target=names.function_arn,
+        role=names.alarm_role_arn,
+        dead_letters=names.dead_letters_arn,
+    )
+    arc = spec if isinstance(spec, ArcSpec) else None
+    return FunctionConfig(
+        spec=spec,
+        account=home.account,
+        region=home.region,
+        function=names.function,
+        manifests=home.manifests,
+        state=home.state,
+        alarms=alarms,
+        settles=dict(_settles(arc, home)) if arc else {},
+        secrets={name: (secrets or {}).get(name) or _secret(spec, name, home) for name in (arc.secrets if arc else ())},
+    )
+
+
+def _settles(arc: ArcSpec, home: Home) -> Iterator[tuple[str, str]]:
+    """The producers that an arc may have to ask: those of a join's or window's members, absent when a run is due."""
+    for source in arc.sources.values() if waits(arc) else ():
+        if producer := source.producer:
+            names = ComponentNames(home, producer.project, producer.version, producer.kind, producer.name)
+            yield source.dataset.id, names.function
+
+
+def _secret(spec: Spec, name: str, home: Home) -> str:
+    stage = f"{home.stage.lower()}/" if home.stage else ""
+    return f"secretsmanager:clusterless/{stage}{spec.project}/{name}"
+
+
+def timeout(spec: Spec) -> int:
+    """Seconds the function may run: a boundary's marks are quick, an arc has what its runs are given and a minute to commit."""
+    if isinstance(spec, BoundarySpec):
+        return BOUNDARY_TIMEOUT
+    if spec.timeout > LONGEST_RUN:
+        raise InvalidInput(
+            f"runs of arc '{spec.name}' may take {spec.timeout:g} seconds, and a function on AWS ends after {LONGEST_RUN}",
+            where=f"arcs.{spec.name}.timeout",
+            fix=f"at most {LONGEST_RUN}; a container has no such limit",
+        )
+    return min(LONGEST_RUN, math.ceil(spec.timeout) + 60)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule on the default event bus."""
+
+    name: str
+    suffix: str
+    """What its resource is called after its component's name."""
+    pattern: str
+
+
+def rules(spec: Spec, home: Home) -> list[Rule]:
+    """The rules that start a component: one for what a boundary watches, one for each source whose lots start an arc."""
+    names = names_of(spec, home)
+    if isinstance(spec, BoundarySpec):
+        if spec.kind != "put":
+            return []
+        return [Rule(names.rule(), "rule", _checked(_arrivals(spec), spec))]
+    read_beside = picked_roles(spec)
+    return [
+        Rule(names.rule(role), f"rule-{role}", _checked(_announcements(source, home), spec))
+        for role, source in spec.sources.items()
+        if source.subscribe and role not in read_beside
+    ]
+
+
+def _arrivals(spec: BoundarySpec) -> dict[str, Any]:
+    bucket, prefix = watched(spec)
+    return _created(bucket, [{"prefix": prefix}] if prefix else [])
+
+
+def watched(spec: BoundarySpec) -> tuple[str, str]:
+    """Bucket and prefix that a boundary watches."""
+    _, bucket, prefix = split(spec.dataset.path)
+    return bucket, prefix
+
+
+def _announcements(source: SourceSpec, home: Home) -> dict[str, Any]:
+    """Manifests of complete and of empty lots, of first generations and of replays; a wildcard crosses ``/``."""
+    name, version = source.dataset.name, source.dataset.version
+    first, later = (manifest_prefix(name, version, replays=replays) for replays in (False, True))
+    keys = [f"{first}lot=*/state={state}/{MANIFEST_FILE}" for state in STATES]
+    keys += [f"{later}lot=*/generation=*/state={state}/{MANIFEST_FILE}" for state in STATES]
+    return _created(home.manifests, [{"wildcard": key} for key in keys])
+
+
+def _created(bucket: str, keys: list[dict[str, str]]) -> dict[str, Any]:
+    detail: dict[str, Any] = {"bucket": {"name": [bucket]}, **({"object": {"key": keys}} if keys else {})}
+    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+
+
+def _checked(pattern: dict[str, Any], spec: Spec) -> str:
+    text = compact(pattern)
+    if len(text) > LONGEST_PATTERN:
+        raise InvalidInput(
+            f"the event pattern of '{spec.name}' has {len(text)} characters, and EventBridge takes {LONGEST_PATTERN}",
+            fix="shorten the names of the dataset or its path",
+        )
+    return text
+
+
+def compact(document: Any) -> str:
+    """JSON as AWS gives it back, so that an unchanged document is seen to be unchanged."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def readable(document: Any) -> str:
+    """A record as JSON for people."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def every(unit: Unit, component: str) -> str:
+    """The schedule expression of a tick at the end of each interval of ``unit``, in UTC.
+
+    A schedule counts minutes within an hour and hours within a day, so it can tell only units that divide one of them.
+    """
+    hours, minutes = divmod(unit.minutes, 60)
+    if unit.minutes < 60 and 60 % unit.minutes == 0:
+        return f"cron(0/{unit.minutes} * * * ? *)"
+    if minutes == 0:
+        return f"cron(0 {f'0/{hours}' if hours < 24 else 0} * * ? *)"
+    raise InvalidInput(
+        f"boundary '{component}' has lots of {unit}, and a schedule on AWS cannot tell that interval",
+        fix="use minutes that divide an hour, or whole hours that divide a day",
+    )
+
+
+def statement_id(name: str) -> str:
+    """An identifier of a statement in a function's policy."""
+    return shorten(name.replace(".", "_"), 100)
