@@ -9,7 +9,7 @@ ARGS   ?=
 
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
-CODE   := $(wildcard src tests examples benchmarks)
+CODE   := $(wildcard src tests examples benchmarks tools)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -44,6 +44,9 @@ simulate: $(VENV)/.dev ## run the protocols under simulated faults (LOTS=1000000
 
 bench: $(VENV)/.bench ## measure the budgets, beside a bare loop and peers
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+engine: ## build Pulumi's engine from source, for the tests that deploy (once on a machine; needs Go)
+	@$(PYTHON) tools/engine/build.py
 
 lock: $(VENV)/bin/python ## resolve the lock files anew (UPGRADE=--upgrade takes the newest versions allowed)
 	@$(BIN)/python -m venv .cache/lock && .cache/lock/bin/python -m pip --disable-pip-version-check --quiet install 'uv>=0.9,<1'
