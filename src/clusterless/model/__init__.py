@@ -13,6 +13,7 @@ The kinds themselves (one file each) are in :mod:`clusterless.boundaries` and :m
     jsontext, reading                        a project file → Pipeline, or all that is wrong with it
     schema                                   JSON Schema and templates of the same models
     problems                                 what a finding looks like
+    shape, places                            what a field is called: in JSON, in Python, by the argument it is made from
     graph, verify                            findings about the whole: owners, cycles, units, overlaps
     naming, labels                           every name in a cloud, both ways
     capabilities, control                    what a provider says it can do, and how operations reach what runs

@@ -1,7 +1,8 @@
 """The four sorts of component, as far as everything but their own kinds knows them.
 
 A kind is a subclass with its own fields and ``type``; it tells the compiler about itself through a few plain records:
-:class:`Intake` for a boundary, :class:`Running` and a workload for an arc. Whoever adds a kind writes those and nothing else.
+:class:`Intake` for a boundary, :class:`Running` and a workload for an arc. Whoever adds a kind writes those, and ``written_as``
+where its constructor calls a field by another name, and nothing else.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from math import gcd
 from clusterless.model.components import Arc, Boundary, Running
 from clusterless.model.dataset import Dataset
 from clusterless.model.pipeline import Pipeline
-from clusterless.model.places import Place, place_of
+from clusterless.model.places import Place
 from clusterless.model.starts import instant
 from clusterless.runtime.lots import Lot, Unit, parse_unit
 from clusterless.runtime.spec import ProducerSpec
@@ -102,11 +102,11 @@ def first_lot(text: str | None, unit: Unit) -> Lot | None:
 def _owners(pipeline: Pipeline) -> dict[str, list[Owner]]:
     owners: dict[str, list[Owner]] = {}
     for index, boundary in enumerate(pipeline.boundaries):
-        found = Owner(boundary, place_of(pipeline, index, boundary) / "dataset", boundary.dataset)
+        found = Owner(boundary, Place(pipeline, index, boundary) / "dataset", boundary.dataset)
         owners.setdefault(boundary.dataset.id, []).append(found)
     for index, arc in enumerate(pipeline.arcs):
         for role, sink in arc.sinks.items():
-            owners.setdefault(sink.id, []).append(Owner(arc, place_of(pipeline, index, arc) / "sinks" / role, sink))
+            owners.setdefault(sink.id, []).append(Owner(arc, Place(pipeline, index, arc) / "sinks" / role, sink))
     return owners
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clusterless.model.components import Component
 from clusterless.model.pipeline import Pipeline
@@ -18,14 +18,19 @@ class Place:
     where it was declared in Python.
     """
 
-    component: Component
+    pipeline: Pipeline
     index: int
     """Within the list of its sort."""
-    python: bool
+    component: Component
     loc: tuple[str, ...] = ()
 
     def __truediv__(self, part: str) -> Place:
-        return replace(self, loc=(*self.loc, part))
+        return Place(self.pipeline, self.index, self.component, (*self.loc, part))
+
+    @property
+    def python(self) -> bool:
+        """Whether its author wrote Python."""
+        return self.pipeline.in_python
 
     def __str__(self) -> str:
         model = type(self.component)
@@ -33,8 +38,3 @@ class Place:
             return json_path((self.component.sort, self.index, *json_loc(model, self.loc)))
         loc = () if self.loc == ("type",) else python_loc(model, self.loc)  # the class is the type
         return json_path((model.written(self.component.name), *loc))
-
-
-def place_of(pipeline: Pipeline, index: int, component: Component) -> Place:
-    """The place of a component, the ``index``-th of its sort."""
-    return Place(component, index, pipeline.in_python)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clusterless.model.graph import Graph, cycles
-from clusterless.model.places import place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem, nearest
 
 HINTS = 20
@@ -38,7 +38,7 @@ def _dangling(whole: Graph) -> Iterator[Problem]:
             fix = f"{hint if hint.startswith('did') else ''} it has to be deployed by another project first".strip()
             yield Problem(
                 "warning",
-                str(place_of(whole.pipeline, index, arc) / "sources" / role),
+                str(Place(whole.pipeline, index, arc) / "sources" / role),
                 f"nothing here writes dataset '{source.id}'",
                 fix,
                 "external",
@@ -46,7 +46,7 @@ def _dangling(whole: Graph) -> Iterator[Problem]:
 
 
 def _cycles(whole: Graph) -> Iterator[Problem]:
-    places = {id(arc): place_of(whole.pipeline, index, arc) for index, arc in enumerate(whole.pipeline.arcs)}
+    places = {id(arc): Place(whole.pipeline, index, arc) for index, arc in enumerate(whole.pipeline.arcs)}
     readonly = "dataset.readonly()" if whole.pipeline.in_python else "'subscribe': false"
     for circle in cycles(whole):
         names = " → ".join(f"'{arc.name}'" for arc in (*circle, circle[0]))

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from clusterless.model.components import Arc
 from clusterless.model.graph import Graph, Rhythm
-from clusterless.model.places import Place, place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem, nearest
 from clusterless.runtime.spec import PolicySpec
 
 
 def check(whole: Graph) -> Iterator[Problem]:
     for index, arc in enumerate(whole.pipeline.arcs):
-        where, policy = place_of(whole.pipeline, index, arc), whole.running[arc.name].policy
+        where, policy = Place(whole.pipeline, index, arc), whole.running[arc.name].policy
         if not arc.sinks:
             what = f"arc '{arc.name}' writes nothing, so no lot could say that it ran"
             yield Problem("error", str(where / "sinks"), what, "give it a dataset to write; a lot of it may be empty", "no-sink")

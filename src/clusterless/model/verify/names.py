@@ -8,7 +8,7 @@ from clusterless.model.components import Component
 from clusterless.model.labels import Label
 from clusterless.model.naming import StoreKind, StoreName, bucket_problem
 from clusterless.model.pipeline import SORTS, Pipeline
-from clusterless.model.places import Place, place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem
 
 
@@ -29,7 +29,7 @@ def check(pipeline: Pipeline) -> Iterator[Problem]:
 def _unique(pipeline: Pipeline, components: tuple[Component, ...]) -> Iterator[Problem]:
     seen: dict[str, Place] = {}
     for index, component in enumerate(components):
-        where = place_of(pipeline, index, component)
+        where = Place(pipeline, index, component)
         first = seen.setdefault(component.name, where)
         if first is not where:
             what = f"the name '{component.name}' is taken by {first}"

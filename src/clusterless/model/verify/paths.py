@@ -9,7 +9,7 @@ from clusterless.model.filters import PathFilter
 from clusterless.model.graph import Graph, Owner
 from clusterless.model.locations import is_data, location, names_bucket
 from clusterless.model.naming import StoreKind, StoreName
-from clusterless.model.places import place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem
 from clusterless.runtime.errors import InvalidInput
 
@@ -118,11 +118,13 @@ def _in_stores(whole: Graph, places: list[Located]) -> Iterator[Problem]:
 def _filters(whole: Graph) -> Iterator[Problem]:
     """The predecessor matches relative patterns below a path only if that ends in ``/``; here it always does."""
     for index, boundary in enumerate(whole.pipeline.boundaries):
-        yield from _filter(boundary, str(place_of(whole.pipeline, index, boundary) / "dataset" / "path"))
+        yield from _filter(boundary, Place(whole.pipeline, index, boundary))
 
 
-def _filter(boundary: Boundary, where: str) -> Iterator[Problem]:
+def _filter(boundary: Boundary, where: Place) -> Iterator[Problem]:
     found, path = getattr(boundary, "filter", None), boundary.dataset.path or "/"
     if isinstance(found, PathFilter) and found.relative and not path.endswith("/"):
         what = f"the path {path!r} has no trailing '/', and the pattern {found.relative[0]!r} is matched below it"
-        yield Problem("warning", where, what, f"write {path + '/'!r}: it is taken for a folder", "filter")
+        yield Problem(
+            "warning", str(where / "dataset" / "path"), what, f"write {path + '/'!r}: it is taken for a folder", "filter"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from clusterless.model.capabilities import AWS_RULES, Capabilities
 from clusterless.model.components import Arc, Component
 from clusterless.model.pipeline import SORTS, Pipeline
-from clusterless.model.places import Place, place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem, nearest
 
 PROVIDERS = ("local", "aws", "gcp", "azure")
@@ -25,7 +25,7 @@ def check(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Pro
     for sort in SORTS:
         for index, component in enumerate(getattr(pipeline, sort)):
             if not component.exclude:
-                yield from _kind(component, place_of(pipeline, index, component), capabilities)
+                yield from _kind(component, Place(pipeline, index, component), capabilities)
 
 
 def _known(provider: str) -> Iterator[Problem]:

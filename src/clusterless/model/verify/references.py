@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from clusterless.model.pipeline import SORTS, Pipeline
-from clusterless.model.places import Place, place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem
 from clusterless.model.refs import is_external, resolve
 from clusterless.runtime.errors import InvalidInput
@@ -18,7 +18,7 @@ TYPES = {"database_ref": "glueDatabase", "bucket_ref": "s3Bucket", "compute_envi
 def check(pipeline: Pipeline) -> Iterator[Problem]:
     for sort in SORTS:
         for index, component in enumerate(getattr(pipeline, sort)):
-            yield from _in(component, place_of(pipeline, index, component), pipeline)
+            yield from _in(component, Place(pipeline, index, component), pipeline)
 
 
 def _in(model: BaseModel, where: Place, pipeline: Pipeline) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from clusterless.model.components import Running
 from clusterless.model.graph import Graph
-from clusterless.model.places import Place, place_of
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem
 from clusterless.model.starts import given_lot
 from clusterless.runtime.lots import Unit, parse_unit
@@ -15,9 +15,9 @@ from clusterless.runtime.lots import Unit, parse_unit
 def check(whole: Graph) -> Iterator[Problem]:
     for index, boundary in enumerate(whole.pipeline.boundaries):
         intake = boundary.intake()
-        yield from _start(intake.start, parse_unit(intake.unit), place_of(whole.pipeline, index, boundary))
+        yield from _start(intake.start, parse_unit(intake.unit), Place(whole.pipeline, index, boundary))
     for index, arc in enumerate(whole.pipeline.arcs):
-        running, where = whole.running[arc.name], place_of(whole.pipeline, index, arc)
+        running, where = whole.running[arc.name], Place(whole.pipeline, index, arc)
         yield from _lease(running, where)
         yield from _start(running.start, whole.arc_unit(arc), where)
 
