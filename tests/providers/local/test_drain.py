@@ -251,6 +251,22 @@ class TestPolicies:
         assert contents(tmp_path, "rolled") == {lot(3): ["0"]}
 
 
+class TestWhatIsToldOfWaiting:
+    def test_a_window_of_which_nothing_arrived_waits_for_nothing(self, tmp_path: Path) -> None:
+        put(tmp_path, "a", at=301)
+        spec = project(landing(), arc("rolled", RAW, policy=PolicySpec("window", 6, 3)))
+        with runner(tmp_path, spec, now=2 * HOUR) as run:
+            report = run.drain()
+        assert lots(tmp_path, "rolled") == {lot(2): "complete", lot(5): "complete"}
+        assert (report.waiting, report.absent) == ({}, ())
+
+    def test_a_join_with_another_project_s_dataset_waits_for_it(self, tmp_path: Path) -> None:
+        put(tmp_path, "a", at=1)
+        both = arc("both", {"left": source(RAW), "right": source(dataset("foreign"), producer=None)})
+        with runner(tmp_path, project(landing(), both), now=2 * HOUR) as run:
+            assert run.drain().absent == (f"both {lot(0)}",)
+
+
 class TestOptions:
     def test_lots_are_taken_in_order_if_an_arc_asks_for_it(self, tmp_path: Path) -> None:
         for number in range(12):

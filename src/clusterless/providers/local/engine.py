@@ -168,7 +168,9 @@ class Engine:
                 if result.done:
                     self._failures.pop((f"arc {spec.name}", str(result.run)), None)
                 if result.ending is Ending.WAITING:
-                    self.waiting[name] = self._waits_until(spec, result)
+                    at = self._waits_until(spec, result)
+                    if at is not None or self._reads_others(spec):  # else nothing arrived, and nothing waits
+                        self.waiting[name] = at
                 if result.ending is Ending.BUSY:
                     self.busy[name] = result.holder
             if result.ending is Ending.BUSY:
@@ -184,6 +186,12 @@ class Engine:
             at = due(spec, result.run)
             self.alarms.arm(("arc", spec.name), str(result.run.lot), at)
         return at
+
+    def _reads_others(self, spec: ArcSpec) -> bool:
+        """Whether an arc reads what another pipeline produces."""
+        own = {intake.spec.dataset.id for intake in self.intakes.values()}
+        own |= {sink.id for runner in self.runners.values() for sink in runner.spec.sinks.values()}
+        return any(source.dataset.id not in own for source in spec.sources.values())
 
     # -- failures ----------------------------------------------------------------------------------------------------------
 
