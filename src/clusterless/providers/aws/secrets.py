@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
-from clusterless.providers.aws.signing import Client, Reply
+from clusterless.providers.aws.signing import Client
 from clusterless.runtime.errors import InvalidInput
 
 
@@ -39,8 +40,8 @@ class Secrets:
     def _ask(self, service: str, operation: str, prefix: str, body: dict[str, Any], name: str) -> dict[str, Any]:
         place = self._places[name]
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"{prefix}.{operation}"}
-        client = Client(service, self._region)
-        reply: Reply = client.call(f"{service}:{operation}", "POST", "/", body, headers=headers, where=place)
+        with closing(Client(service, self._region)) as client:
+            reply = client.call(f"{service}:{operation}", "POST", "/", body, headers=headers, where=place)
         if not reply.ok:
             raise InvalidInput(
                 f"the secret {name!r} cannot be read: {reply}", where=place, fix="create it there, or correct its name"

@@ -171,6 +171,8 @@ class Client:
         data = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
         trouble = ""
         for number in range(TRIES):
+            if once:
+                self.close()  # one that the service has closed meanwhile would leave it open whether the call was made
             if number:
                 self._pause(number)
             try:
@@ -191,6 +193,12 @@ class Client:
             else:
                 return reply
         raise StoreUnavailable(f"{self.service} gave no usable answer: {trouble}", where=where, fix="deliver again")
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _send(self, method: str, path: str, query: Query, headers: Mapping[str, str], data: bytes) -> Reply:
         """Signed and sent; once more on a new connection if the kept one was closed meanwhile, before anything was answered."""

@@ -1,0 +1,297 @@
+"""An archive is the same whoever packs it, holds what a function imports, and is refused where Lambda would refuse it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from clusterless.providers.aws import package
+from clusterless.providers.aws.config import AlarmConfig, FunctionConfig
+from clusterless.providers.aws.package import HOST, Archive, archive, check_imports, installed, users
+from clusterless.runtime.errors import InvalidInput, StoreUnavailable
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, SourceSpec
+
+ALARMS = AlarmConfig("group", "prefix", "arn:f", "arn:r", "arn:q")
+RAW, CLEAN = DatasetSpec("raw", "1", "s3://bucket/raw/"), DatasetSpec("clean", "1", "s3://bucket/clean/")
+
+
+def config(handler: str = "", kind: str = "function") -> FunctionConfig:
+    workload = {"kind": kind, "handler": handler} if handler else {"kind": kind}
+    spec = ArcSpec("p", "1", "clean", {"main": SourceSpec(RAW, "PT5M")}, {"main": CLEAN}, workload)
+    return FunctionConfig(spec, "1" * 12, "eu-west-1", "f", "manifests", "state", ALARMS)
+
+
+def boundary() -> FunctionConfig:
+    return FunctionConfig(BoundarySpec("p", "1", "b", RAW, "PT5M"), "1" * 12, "eu-west-1", "f", "manifests", "state", ALARMS)
+
+
+def put(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+HANDLER = {"clean.py": "import helpers\n\ndef run(lot, out): ...\n", "helpers.py": "import json\n"}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The store's client is left out where a test is not about requirements: resolving it asks the package index."""
+    if "resolves" not in request.node.name:
+        monkeypatch.setattr(package, "installed", lambda requirements, architecture, python: {})
+
+
+# -- the same bytes ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From two folders, by two users' masks, at two times, in two time zones and orders of files."""
+    written = []
+    for number, names in enumerate((list(HANDLER), list(reversed(HANDLER)))):
+        before = os.umask(0o077 if number else 0o022)
+        try:
+            folder = put(tmp_path / f"of user {number}" / "pipeline", {name: HANDLER[name] for name in names})
+            (folder / "clean.py").chmod(0o700 if number else 0o644)
+            os.utime(folder / "helpers.py", (number * 1e9, number * 1e9))
+            monkeypatch.setenv("TZ", "Asia/Kolkata" if number else "UTC")
+            time.tzset()
+            monkeypatch.chdir(folder)
+            packed = archive(config("clean:run"), handler_folder=folder)
+            packed.write(tmp_path / f"{number}.zip")
+        finally:
+            os.umask(before)
+        written.append((packed.digest, (tmp_path / f"{number}.zip").read_bytes()))
+    assert written[0] == written[1]
+    assert packed.size == len(written[0][1])
+
+
+def test_another_locale_and_hash_seed_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = put(tmp_path / "pipeline", HANDLER)
+    code = (
+        "import sys; from pathlib import Path; from clusterless.providers.aws import package\n"
+        "package.installed = lambda *_: {}\n"
+        "from tests.providers.aws.test_package import config\n"
+        "package.archive(config('clean:run'), handler_folder=Path(sys.argv[1])).write(Path(sys.argv[2]))\n"
+    )
+    for number in (1, 2):
+        environment = {**os.environ, "LC_ALL": ("C", "C.UTF-8")[number - 1], "PYTHONHASHSEED": str(number), "PYTHONPATH": "."}
+        command = [sys.executable, "-c", code, str(folder), str(tmp_path / f"{number}.zip")]
+        subprocess.run(command, env=environment, check=True)
+    assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
+
+
+def test_any_change_changes_the_digest(tmp_path: Path) -> None:
+    folder = put(tmp_path, HANDLER)
+    seen = {
+        archive(config("clean:run"), handler_folder=folder).digest,
+        archive(config("clean:run2"), handler_folder=folder).digest,
+    }
+    (folder / "helpers.py").write_text("import json as j\n")
+    seen.add(archive(config("clean:run"), handler_folder=folder).digest)
+    assert len(seen) == 3
+    assert Archive({"ab": b"c"}).digest != Archive({"a": b"bc"}).digest
+
+
+def test_the_zip_says_nothing_of_where_it_was_made(tmp_path: Path) -> None:
+    archive(boundary(), handler_folder=None).write(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        assert [info.filename for info in packed.infolist()] == sorted(packed.namelist())
+        facts = {(info.date_time, info.create_system, info.external_attr >> 16) for info in packed.infolist()}
+        assert facts == {((1980, 1, 1, 0, 0, 0), 3, 0o100644)}
+        assert packed.testzip() is None
+
+
+# -- what is in it -------------------------------------------------------------------------------------------------------------
+
+
+def test_ours_is_small_and_has_no_more_than_runs_in_a_function() -> None:
+    packed = archive(boundary(), handler_folder=None)
+    assert packed.size <= 200 << 10
+    assert not [name for name in packed.files if name.startswith(("clusterless/model", "clusterless/cli", "clusterless/testing"))]
+    assert FunctionConfig.from_json(packed.files["clusterless.json"]) == boundary()  # type: ignore[arg-type]
+
+
+def test_of_the_folder_comes_what_the_handler_imports(tmp_path: Path) -> None:
+    files = {
+        "etl/__init__.py": "",
+        "etl/clean.py": "from . import tools\nfrom shared.names import NAMES\ndef run(lot, out):\n    import late\n",
+        "etl/tools.py": "import requests\n",
+        "etl/words.txt": "a",
+        "etl/.hidden/x.py": "",
+        "etl/__pycache__/tools.pyc": "",
+        "shared/names.py": "NAMES = ()\n",
+        "late.py": "",
+        "pipeline.py": "import clusterless\n",
+        "tests/test_clean.py": "",
+        "data/table.csv": "1",
+        ".env": "secret",
+    }
+    folder = put(tmp_path, files)
+    wanted = {"etl/__init__.py", "etl/clean.py", "etl/tools.py", "etl/words.txt", "shared/names.py", "late.py"}
+    assert set(users(folder, ["etl.clean"])) == wanted
+    assert set(users(folder, ["etl.clean"], ["data/*.csv"])) == {*wanted, "data/table.csv"}
+
+
+def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"no file matches '\.env'"):
+        users(put(tmp_path, {".env": "secret"}), [], [".env"])
+
+
+def test_a_module_that_is_not_python_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        users(put(tmp_path, {"clean.py": "def run(:\n"}), ["clean"])
+    assert caught.value.where.endswith("clean.py:1")
+
+
+def test_a_handler_that_is_nowhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="the archive has no module 'missing'"):
+        archive(config("missing:run"), handler_folder=tmp_path)
+    with pytest.raises(InvalidInput, match="the archive has no module 'kinds.own'"):
+        archive(config(kind="kinds.own:run"), handler_folder=tmp_path)
+
+
+def test_a_module_of_the_name_of_this_package_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"'clusterless\.py'"):
+        archive(
+            config("clusterless2:run"),
+            handler_folder=put(tmp_path, {"clusterless2.py": "import clusterless\n", "clusterless.py": ""}),
+        )
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put(tmp_path, HANDLER)
+    monkeypatch.setattr(package, "installed", lambda *_: {"helpers.py": folder / "helpers.py"})
+    with pytest.raises(InvalidInput, match=r"'helpers\.py', and so has something else"):
+        archive(config("clean:run"), handler_folder=folder)
+
+
+@pytest.mark.parametrize(("limit", "words"), [("LONGEST_UNPACKED", "unpacked"), ("LONGEST_UPLOAD", "uploaded to S3")])
+def test_what_lambda_would_not_take_is_refused(limit: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, limit, 1000)
+    with pytest.raises(InvalidInput, match=words):
+        archive(boundary(), handler_folder=None)
+
+
+# -- requirements --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class Uv:
+    """Stands for uv: answers with an exit code and a text, or installs a file."""
+
+    def __init__(self, code: int = 0, told: str = "") -> None:
+        self.code, self.told, self.commands = code, told, list[list[str]]()
+
+    def __call__(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        folder = Path(command[command.index("--target") + 1])
+        names = (
+            "thing.py",
+            "thing.pyi",
+            "bin/thing",
+            "__pycache__/thing.pyc",
+            "thing-1.dist-info/RECORD",
+            "thing-1.dist-info/METADATA",
+        )
+        put(folder, dict.fromkeys(names, "x"))
+        return subprocess.CompletedProcess(command, self.code, "", self.told)
+
+
+def test_resolves_once_for_each_platform_and_set(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = Uv()
+    monkeypatch.setattr(subprocess, "run", uv)
+    assert set(installed(["thing==1"], "arm64", "3.13")) == {"thing.py", "thing-1.dist-info/METADATA"}
+    installed(["thing==1"], "arm64", "3.13")
+    assert len(uv.commands) == 1
+    assert "aarch64-manylinux_2_34" in uv.commands[0]
+    installed(["thing==1"], "x86_64", "3.13")
+    installed(["thing==1"], "arm64", "3.12")
+    installed(["thing==1", "other"], "arm64", "3.13")
+    assert len(uv.commands) == 4
+
+
+NO_WHEEL = """  × No solution found when resolving dependencies:
+  ╰─▶ Because sdist-only==1.0 has no usable wheels and you require sdist-only==1.0, we can conclude that your requirements are
+      unsatisfiable."""
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "words"),
+    [
+        (NO_WHEEL, InvalidInput, "sdist-only has no wheel for the function's platform"),
+        (
+            "error: Failed to fetch: `https://…` Caused by: Request failed after 3 retries",
+            StoreUnavailable,
+            "could not be reached",
+        ),
+        ("error: Failed to parse: `foo bar`", InvalidInput, "cannot be resolved: error: Failed to parse"),
+    ],
+)
+def test_a_set_that_no_one_resolves(
+    told: str, kind: type[Exception], words: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "run", Uv(2, told))
+    with pytest.raises(kind, match=words):
+        installed(["foo"], "arm64", "3.13")
+    assert not [path for path in (cache / "clusterless" / "packages").iterdir() if not path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "python", "words"), [("ppc64", "3.13", "architecture"), ("arm64", "3.11", "Python 3.11")]
+)
+def test_a_platform_without_functions_resolves_nothing(architecture: str, python: str, words: str, cache: Path) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        installed([], architecture, python)
+
+
+def test_the_store_s_client_resolves_for_this_machine_and_for_lambda_s() -> None:
+    """The real uv; what it gave once is in the user's cache."""
+    for architecture in ("arm64", "x86_64", HOST):
+        try:
+            files = installed([package.client()], architecture, "3.13")
+        except StoreUnavailable as error:
+            pytest.skip(f"no package index here: {error.what}")
+        assert "obstore/_obstore.abi3.so" in files
+        machine = {"arm64": b"\xb7\x00", "x86_64": b"\x3e\x00"}.get(architecture)
+        elf = files["obstore/_obstore.abi3.so"].read_bytes()[:20]
+        assert machine is None or elf[18:20] == machine
+
+
+def test_the_real_message_of_a_package_without_wheels_resolves_to_its_name(cache: Path, tmp_path: Path) -> None:
+    """A folder with nothing but a source archive stands for the package index."""
+    (tmp_path / "links").mkdir()
+    put(tmp_path / "sdist_only-1.0", {"pyproject.toml": "[project]\nname='sdist-only'\nversion='1.0'\n"})
+    subprocess.run(["tar", "czf", tmp_path / "links" / "sdist_only-1.0.tar.gz", "-C", tmp_path, "sdist_only-1.0"], check=True)
+    links = ["--no-index", "--find-links", str(tmp_path / "links")]
+    target = package._target("arm64", "3.13")
+    with pytest.raises(InvalidInput, match="sdist-only has no wheel for the function's platform"):
+        package._install(["sdist-only==1.0"], [*target, *links], tmp_path / "out")
+
+
+# -- trying it out -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_handler_is_imported_from_its_archive_alone_and_resolves(tmp_path: Path) -> None:
+    folder = put(tmp_path, {**HANDLER, "pipeline.py": "import pydantic\ndef run(lot, out): ...\n"})
+    try:
+        check_imports(config("clean:run"), handler_folder=folder)
+    except StoreUnavailable as error:
+        pytest.skip(f"no package index here: {error.what}")
+    with pytest.raises(InvalidInput, match=r"pipeline cannot be imported from its archive: .*No module named 'pydantic'"):
+        check_imports(config("pipeline:run"), handler_folder=folder)
+    with pytest.raises(InvalidInput, match="has no function 'walk'"):
+        check_imports(config("clean:walk"), handler_folder=folder)
+    check_imports(boundary(), handler_folder=None)
