@@ -16,6 +16,16 @@ from clusterless.cli.app import app
 LOT = "20240501PT5M120"
 """The lot of what is dropped at :data:`DROPPED`."""
 DROPPED = "2024-05-01T10:02"
+DAILY = """
+from clusterless.arcs import window
+
+daily = Dataset("daily", version="1", path="daily/")
+pipeline = Pipeline(
+    "shop", "1", placement=local("./lake", stage="dev"),
+    components=[*pipeline.components, FunctionArc("roll-up", add_up, reads=orders, writes=daily, policy=window(288))],
+)
+"""
+"""Added to the pipeline: a total of each day."""
 RANGE = ("--earliest", "20240501PT5M118", "--latest", "20240501PT5M122")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from clusterless.operations.records import ArcLot, ArcStatus, DatasetLot, DatasetRecord, DatasetStatus, columns
 from clusterless.runtime.layout import ArcKeys
-from tests.cli.conftest import LOT, RANGE, Cls
+from tests.cli.conftest import DAILY, LOT, RANGE, Cls
 
 HOME = {"provider": "local", "stage": "dev", "account": "local", "region": "disk"}
 STATE = Path("lake/dev-clusterless-arc-state-local-disk")
@@ -90,17 +90,6 @@ def test_before_anything_ran_there_is_a_row_of_nothing(shop: Cls) -> None:
     [orders, _] = shop("datasets", "status", "-o", "json").json
     assert (orders["temporalUnit"], orders["totalFound"], orders["range"]) == ("TWELFTHS", 0, 144)
     assert shop("arcs", "status").code == 0
-
-
-DAILY = """
-from clusterless.arcs import window
-
-daily = Dataset("daily", version="1", path="daily/")
-pipeline = Pipeline(
-    "shop", "1", placement=local("./lake", stage="dev"),
-    components=[*pipeline.components, FunctionArc("roll-up", add_up, reads=orders, writes=daily, policy=window(288))],
-)
-"""
 
 
 def test_a_range_is_counted_in_the_lots_there_can_be(run: Cls) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.conftest import DROPPED, LOT, Cls
+from tests.cli.conftest import DAILY, DROPPED, LOT, Cls
 
 
 def test_a_lot_s_whole_story(run: Cls) -> None:
@@ -18,6 +18,12 @@ def test_a_lot_s_whole_story(run: Cls) -> None:
 
 def test_a_time_in_it_names_a_lot(run: Cls) -> None:
     assert run("why", "totals/1", DROPPED, "-o", "json").json["lot"] == LOT
+
+
+def test_a_time_in_a_window_names_it(run: Cls) -> None:
+    Path("pipeline.py").write_text(Path("pipeline.py").read_text() + DAILY)
+    for time in ("2024-05-01", DROPPED, "2024-05-01T23:58"):
+        assert run("why", "daily", time, "-o", "json").json["lot"] == "20240501PT5M287"
 
 
 def test_events_for_programs(run: Cls) -> None:

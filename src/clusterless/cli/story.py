@@ -92,7 +92,8 @@ def _lot(catalog: Catalog, id: str, text: str) -> str:
     producer = catalog.producer(id)
     if producer is None or names_lot(text):
         return str(parse_lot(text))
-    return str(producer.unit.lot_at(instant(text, time.time())))
+    lot = producer.unit.lot_at(instant(text, time.time()))
+    return str(lot.shift(-(lot.index + 1) % producer.cadence))  # a window's is named by its last one
 
 
 def _print(story: Story) -> None:
