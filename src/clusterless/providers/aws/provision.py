@@ -195,11 +195,11 @@ class Deployment(Component):
 
     def _outputs(self, functions: Mapping[str, FunctionComponent], made: Mapping[str, Component]) -> None:
         home = self.args.home
-        names = {it.name: it.bucket for it in made.values() if isinstance(it, resources.S3Bucket)}
+        names = {name: it.bucket for name, it in made.items() if isinstance(it, resources.S3Bucket)}
         ours = {"metadata": home.metadata, "state": home.state, "manifests": home.manifests}
         datasets = {it.id: it.path for it in owned(self.args.pipeline)}
         self.functions = pulumi.Output.all(**{name: it.function_name for name, it in functions.items()})
-        self.buckets = pulumi.Output.all(**{**ours, **names})
+        self.buckets = pulumi.Output.all(**{**names, **ours})
         self.datasets = pulumi.Output.all(**datasets)
         self.register_outputs({"functions": self.functions, "buckets": self.buckets, "datasets": self.datasets})
 
