@@ -21,6 +21,10 @@ from typing import NamedTuple
 from clusterless.runtime.layout import ArcKeys, BoundaryKeys, manifest_prefix
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, SourceSpec
 
+VERBS = ("create", "read", "list")
+WRITES = {"copy": ("create",), "function": ("create", "list")}
+"""What workloads ask of their sinks: of a handler that writes by itself, what it left. A kind that is not known may do all."""
+
 
 class Need(NamedTuple):
     """One grant."""
@@ -41,7 +45,7 @@ def needs(spec: BoundarySpec | ArcSpec) -> tuple[Need, ...]:
 
 def _boundary(spec: BoundarySpec) -> Iterator[Need]:
     lots = BoundaryKeys(spec.project, spec.version, spec.name).lots
-    yield from (Need("state", lots, verb) for verb in ("create", "read", "list"))
+    yield from (Need("state", lots, verb) for verb in VERBS)
     first, later = _manifests(spec.dataset)
     yield Need("manifests", first, "create")
     if spec.reopens:  # only a straggler that reopens its lot makes a later generation
@@ -57,23 +61,23 @@ def _arc(spec: ArcSpec) -> Iterator[Need]:
     roles: list[str | None] = list(spec.sources) if spec.policy.kind == "any" else [None]
     for keys in (ArcKeys(spec.project, spec.version, spec.name, role) for role in roles):
         for prefix in (keys.lots, keys.markers):
-            yield from (Need("state", prefix, verb) for verb in ("create", "read", "list"))
+            yield from (Need("state", prefix, verb) for verb in VERBS)
     for source in spec.sources.values():
         yield from _source(source)
     for sink in spec.sinks.values():
         for prefix in _manifests(sink):
             yield from (Need("manifests", prefix, verb) for verb in ("create", "list"))
-        # A workload that writes by itself is asked what it left; a copy compares what is there already.
-        yield from (Need("data", sink.path, verb) for verb in ("create", "read", "list"))
+        yield from (Need("data", sink.path, verb) for verb in WRITES.get(str(spec.workload.get("kind")), VERBS))
 
 
 def _source(source: SourceSpec) -> Iterator[Need]:
     for prefix in _manifests(source.dataset):
         yield from (Need("manifests", prefix, verb) for verb in ("read", "list"))
-    # Manifests of other tools may name places instead of objects, and then these are listed.
-    yield from (Need("data", source.dataset.path, verb) for verb in ("read", "list"))
+    yield Need("data", source.dataset.path, "read")
     producer = source.producer
-    if producer is not None and producer.kind == "boundary":  # its commits know the versions that arrived
+    if producer is None:  # manifests of other tools may name places instead of objects, and then these are listed
+        yield Need("data", source.dataset.path, "list")
+    elif producer.kind == "boundary":  # its commits know the versions that arrived
         yield Need("state", BoundaryKeys(producer.project, producer.version, producer.name).lots, "read")
 
 

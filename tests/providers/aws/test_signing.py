@@ -21,7 +21,7 @@ from clusterless.runtime.errors import StoreDenied, StoreUnavailable
 
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 STAMP = "20150830T123600Z"
-text = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=("Cs",)), min_size=1, max_size=12)
+text = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=["Cs"]), min_size=1, max_size=12)
 names = st.from_regex(r"x-[a-z]{1,8}(-[a-z]{1,5})?", fullmatch=True).filter(lambda it: not it.startswith(("x-amz", "x-amzn")))
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
@@ -116,7 +116,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-OK = (200, {}, b'{"a":1}')
+OK: Answer = (200, {}, b'{"a":1}')
 
 
 @pytest.fixture
@@ -162,7 +162,8 @@ def test_trouble_that_may_pass_is_tried_again(
 def test_what_must_not_be_done_twice_is_repeated_only_when_it_was_surely_not_done(server: Server, client: Client) -> None:
     server.answers = [THROTTLED, (429, {}, b""), OK]
     assert call(client, once=True) == {"a": 1}
-    for trouble in (None, (500, {}, b"")):
+    answers: list[Answer] = [None, (500, {}, b"")]
+    for trouble in answers:
         server.answers = [trouble, OK]
         with pytest.raises(StoreUnavailable):
             call(client, once=True)

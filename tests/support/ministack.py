@@ -1,0 +1,198 @@
+"""AWS on this machine: MiniStack on a free port of 127.0.0.1, as a process of its own.
+
+What it does is its authors' reading of AWS. Where that differs in a way that matters here it is patched, each patch by a name;
+the same list stands in ``docs/testing.md``, and one test runs without any but the first:
+
+managed   functions of Lambda's Python runtimes run under the real Runtime Interface Client, on the Python of the tests, from
+          their archive alone (MiniStack would run them on its own interpreter, beside its own packages)
+tick      schedules are looked at five times a second, not every ten seconds (on AWS: within their minute)
+nagle     the runtime's interface answers in one packet; in two, each invocation waits 44 ms for an acknowledgement
+drain     an invocation that logs nothing is not waited for
+retry     calls by rules and schedules are tried again and dead-lettered, as asynchronous calls are on AWS
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.engine import lacking
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(sys.prefix) / "emulators"
+"""Where `make emulators` puts them."""
+ACCOUNT, REGION = "123456789012", "us-east-1"
+MANAGED = "managed"
+PATCHES = (MANAGED, "tick", "nagle", "drain", "retry")
+
+_LAUNCH = r"""
+import os, stat
+on = os.environ["CLS_PATCHES"].split(",")
+import ministack.core.lambda_runtime as runtime
+import ministack.services.lambda_svc as functions
+if "managed" in on:
+    unpacked = functions._provided_runtime_code_dir
+    def with_bootstrap(code):
+        folder = unpacked(code)
+        path = os.path.join(folder, "bootstrap")
+        if not os.path.exists(path):
+            with functions._provided_code_lock, open(path, "w") as file:
+                file.write(os.environ["CLS_BOOTSTRAP"])
+            os.chmod(path, 0o755)
+        return folder
+    functions._provided_runtime_code_dir = with_bootstrap
+    functions._execute_function_warm = functions._execute_function_provided_warm
+    runtime._worker_class_for = lambda config: runtime.ProvidedWorker
+if "tick" in on:
+    import ministack.services.scheduler as scheduler
+    scheduler._SCHEDULE_TICK_INTERVAL = 0.2
+if "nagle" in on:
+    import socketserver
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+if "drain" in on:
+    runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.05)
+if "retry" in on:
+    import json
+    import ministack.services.eventbridge as events
+    def dispatch(arn, payload):
+        function, config, _ = functions._get_func_record_for_ref(arn)
+        if function and config:
+            functions.invoke_async_with_retry(functions._execution_record_for_config(function, config), json.loads(payload))
+    events._dispatch_to_lambda = dispatch
+from ministack.app import main
+main()
+"""
+
+# What the managed runtime does: its client, with the function's folder first in the path. -I and -S keep this machine's packages
+# out, and -B writes no bytecode, as the folder is read-only on AWS.
+_BOOTSTRAP = """#!/bin/sh
+exec '{python}' -I -S -B -c '
+import os, sys
+sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"]]
+sys.path.append("{ric}")
+from awslambdaric.__main__ import main
+main(["bootstrap", os.environ["_HANDLER"]])
+'
+"""
+
+
+def required() -> Path:
+    """The emulators' folder, or no test."""
+    if not (HOME / "ric").is_dir():
+        lacking("emulators", "MiniStack is not set up: run 'make emulators'")
+    return HOME
+
+
+class MiniStack:
+    """One emulator. A context manager: leaving it ends the process, and all that it started."""
+
+    def __init__(
+        self, patches: tuple[str, ...] = PATCHES, *, auth: bool = False, python: str = sys.executable, **environment: str
+    ) -> None:
+        home = required()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = Path(tempfile.mkdtemp(prefix="ms-"))  # it leaves folders behind: in here they go with it
+        self.log = self.folder / "log"
+        bootstrap = _BOOTSTRAP.format(python=python, ric=home / "ric")
+        own = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,  # handed on to functions
+            "AWS_ALLOW_HTTP": "true",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "AUTH": str(auth).lower(),
+            "CLS_PATCHES": ",".join(patches),
+            "CLS_BOOTSTRAP": bootstrap,
+            **environment,
+        }
+        with self.log.open("wb") as log:
+            command = [str(home / "ministack" / "bin" / "python"), "-I", "-c", _LAUNCH]
+            self.process = subprocess.Popen(command, env=own, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        self._await_start()
+
+    def _await_start(self) -> None:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2):
+                    return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    told = self.said()[-2000:]
+                    self.close()
+                    raise RuntimeError(f"MiniStack did not start: {told}") from None
+                time.sleep(0.02)
+
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
+    def reset(self) -> None:
+        """Forget everything; ends functions as well."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/_ministack/reset", method="POST", data=b""), timeout=60):
+            pass
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client of this machine needs to reach it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str, key: str = "test", secret: str = "test", token: str | None = None) -> Any:
+        """A client of boto3."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, max_pool_connections=32)
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
+            config=config,
+        )
+
+    def close(self) -> None:
+        """End it, and the functions that it started."""
+        self.process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: nothing but what it started
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> MiniStack:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
