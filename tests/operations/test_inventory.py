@@ -11,11 +11,11 @@ from clusterless import Dataset, Pipeline, local
 from clusterless.arcs import FunctionArc
 from clusterless.boundaries import PutBoundary
 from clusterless.model.compile import compile_pipeline
+from clusterless.model.metadata import dataset_key, project_key, records_of
 from clusterless.operations import inventory
 from clusterless.operations.catalog import Catalog, externals
-from clusterless.operations.metadata import dataset_key, project_key
 from clusterless.operations.records import Trouble
-from clusterless.operations.register import records_of, register
+from clusterless.operations.register import register
 from clusterless.operations.status import Troubles
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.stores.memory import MemoryStore

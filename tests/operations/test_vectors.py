@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clusterless.cli.output import header
-from clusterless.operations.metadata import arc_key, dataset_key, parse_dataset_key, project_key
+from clusterless.model.metadata import arc_key, dataset_key, parse_dataset_key, project_key
 from clusterless.operations.ranges import instant, span
 from clusterless.operations.records import ArcStatus, DatasetLot, DatasetRecord, columns
 from clusterless.runtime.lots import parse_unit

@@ -5,8 +5,7 @@ steps are frozen data, and whatever shows them (a table, JSON, a test) sees the 
 
     ranges      [earliest, latest) as people write it → a span of lots
     records     the rows of reports, with the predecessor's columns
-    metadata    keys of the metadata bucket, both ways
-    register    a pipeline → its descriptive records there
+    register    a pipeline → its descriptive records in the metadata bucket
     catalog     who produces a dataset: the pipelines at hand, then what is registered
     inventory   placements, projects, datasets, boundaries, arcs
     scan        one listing → the lots of a dataset or an arc, as a stream

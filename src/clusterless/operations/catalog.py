@@ -14,9 +14,9 @@ from typing import TypeAlias
 from clusterless.model.compile import compile_pipeline
 from clusterless.model.components import Boundary
 from clusterless.model.graph import External, graph
+from clusterless.model.metadata import DATASETS, parse_dataset_key, project_key
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import nearest
-from clusterless.operations.metadata import DATASETS, parse_dataset_key, project_key
 from clusterless.operations.register import owner_of
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import Unit, parse_unit

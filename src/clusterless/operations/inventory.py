@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from clusterless.model.metadata import ARCS, DATASETS, PROJECTS, parse_arc_key, parse_dataset_key, parse_project_key
 from clusterless.model.naming import StoreKind, parse_store_name
 from clusterless.model.pipeline import Pipeline
-from clusterless.operations.metadata import ARCS, DATASETS, PROJECTS, parse_arc_key, parse_dataset_key, parse_project_key
 from clusterless.operations.records import (
     ArcRecord,
     BoundaryRecord,

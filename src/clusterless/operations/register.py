@@ -16,8 +16,8 @@ from typing import Any
 
 from clusterless.model.components import Boundary
 from clusterless.model.dataset import Dataset
+from clusterless.model.metadata import dataset_key, owned, project_key, records_of
 from clusterless.model.pipeline import Pipeline
-from clusterless.operations.metadata import arc_key, dataset_key, materials_key, project_key
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.lots import parse_unit
 from clusterless.runtime.site import certain
@@ -28,27 +28,9 @@ def register(pipeline: Pipeline, metadata: Store, base: str = "") -> list[str]:
     """Register a pipeline; the keys that were written anew. ``base``: URI prefix of the bucket, for the list of materials."""
     documents = records_of(pipeline, base)
     _check_boundaries(metadata, pipeline)
-    for dataset in _owned(pipeline):
+    for dataset in owned(pipeline):
         _check_owner(metadata, dataset, pipeline)
     return [key for key, document in documents.items() if _put(metadata, key, _encode(document))]
-
-
-def records_of(pipeline: Pipeline, base: str = "") -> dict[str, Any]:
-    """Key → document of everything that is registered of a pipeline."""
-    name, version = pipeline.project.name, pipeline.project.version
-    documents: dict[str, Any] = {project_key(name, version): pipeline.data()}
-    for arc in pipeline.arcs:
-        documents[arc_key(name, version, arc.name)] = arc.data()
-    for dataset in _owned(pipeline):
-        documents[dataset_key(dataset.name, dataset.version)] = {
-            "owner": {"name": name, "version": version},
-            "dataset": {"name": dataset.name, "version": dataset.version, "pathURI": dataset.path},
-        }
-    return {**documents, materials_key(name, version): [base + key for key in documents]}
-
-
-def _owned(pipeline: Pipeline) -> list[Dataset]:
-    return [boundary.dataset for boundary in pipeline.boundaries] + [sink for arc in pipeline.arcs for sink in arc.sinks.values()]
 
 
 def _check_owner(metadata: Store, dataset: Dataset, pipeline: Pipeline) -> None:
