@@ -70,7 +70,7 @@ class ArcRunner:
     def __post_init__(self) -> None:
         self.sources = Sources(self.spec, self.site)
         self.behind = Behind(self.spec, self.site.state, self.sources)
-        seams = (self.spec, self.site, self.execute, self.clock, self.sources, self.behind.remember)
+        seams = (self.spec, self.site, self.execute, self.clock, self.sources, self.behind.remember, self._call)
         self.attempts = Attempts(*seams, self.dead, self.token, self.inline, self.jobs)
 
     def keys(self, run: Run) -> ArcKeys:
@@ -110,10 +110,10 @@ class ArcRunner:
             return self._watch(self._advance(run, delivery, announced, note))
 
     def _watch(self, result: Result, armed: float = 0.0) -> Result:
-        """Whoever meets a live claim or starts a job stops, and its delivery will not come again: look when the lease is over."""
-        if result.ending in (Ending.BUSY, Ending.STARTED) and result.until is not None:
+        """Whoever meets a live claim stops, and this delivery will not come again: look when the claim's lease is over."""
+        if result.ending is Ending.BUSY and result.until is not None:
             at = max(result.until, armed + AGAIN)
-            self.alarm.arm(_run_alarm(result.run, at), at)
+            self._call(result.run, at)
         return result
 
     def wake(self, run: Run, delivery: Delivery, armed: float = 0.0) -> Result:
@@ -292,8 +292,11 @@ class ArcRunner:
     def _call_later(self, run: Run) -> Result:
         """Have a run looked at in a call of its own."""
         at = max(self.clock.now() + AGAIN, due(self.spec, run) if waits(self.spec) else 0.0)
-        self.alarm.arm(_run_alarm(run, at), at)
+        self._call(run, at)
         return Result(run, Ending.WAITING, until=at)
+
+    def _call(self, run: Run, at: float) -> None:
+        self.alarm.arm(_run_alarm(run, at), at)
 
     def _pick_up(self, run: Run, delivery: Delivery) -> list[Result]:
         try:

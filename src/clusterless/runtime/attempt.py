@@ -100,6 +100,8 @@ class Attempts:
     sources: Sources
     published: Callable[[Run], None]
     """Told of each run that is seen committed and published."""
+    call: Callable[[Run, float], None]
+    """Has a run looked at again at an instant."""
     dead: Callable[[str], bool] = nobody_is_dead
     """Whether the holder of a delivery is known to be dead; shortens a lease, never lengthens it."""
     token: Callable[[], str] = new_token
@@ -160,6 +162,7 @@ class Attempts:
 
     def _submit(self, run: Run, slot: Slot, work: Work, jobs: Jobs, absent: Mapping[str, list[str]]) -> Result:
         until = self.clock.now() + self.spec.lease
+        self.call(run, until)  # before the job: nobody may come to record it
         key = self.keys(run).started(run.lot, slot.generation, slot.attempt)
         certain(self.site.state.create(key, Started(self.token(), jobs.submit(work), absent).encode()), key)
         return Result(run, Ending.STARTED, slot.generation, until)

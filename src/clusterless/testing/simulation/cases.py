@@ -79,6 +79,7 @@ ticks = boundary("ticks", kind="schedule")
 clean = arc("clean", {"main": raw})
 odd = arc("odd", {"main": raw})
 neat = arc("neat", {"main": clean})
+remote = arc("remote", {"main": raw})
 joined = arc("joined", {"a": raw, "b": other}, grace=10.0)
 branched = arc("branched", {"a": clean, "b": odd})
 rolled = arc("rolled", {"main": raw}, PolicySpec("window", 2, 2))
@@ -162,6 +163,7 @@ SMALL: tuple[Case, ...] = (
     Case(Pipeline("rare", (rare,)), lambda world: world.arrive("rare", "one", START + 10)),
     Case(Pipeline("schedule", (ticks,)), lambda world: world.tick("ticks", lot(0), START + 300)),
     Case(Pipeline("arc", (raw,), (clean,)), nothing, closed("raw")),
+    Case(Pipeline("job", (raw,), (remote,)), nothing, closed("raw"), heals=frozenset({("event", 0)})),
     Case(Pipeline("big", (raw,), (clean,)), nothing, many),
     Case(Pipeline("chain", (raw,), (clean, neat)), nothing, closed("raw")),
     Case(Pipeline("join", (raw, other), (joined,)), nothing, closed("raw", "other")),
@@ -198,6 +200,7 @@ SHAPES: tuple[tuple[tuple[BoundarySpec, ...], tuple[ArcSpec, ...]], ...] = (
     ((raw,), (clean, neat, rolled, daily)),
     ((rare, ticks), (tocks, odder)),
     ((raw,), (ordered, clean)),
+    ((raw,), (remote, clean)),
 )
 
 

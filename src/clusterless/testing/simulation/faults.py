@@ -30,6 +30,13 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "arm": ("unavailable", "lost", "doubled", "late", "stall before", "crash before", "crash after"),
     "clock": ("steps back", "leaps ahead", "stall after", "crash before"),
     "work": ("fails", "partial", "stall before", "crash before"),
+    "job": (
+        "unavailable",
+        "lost reply",  # submitted, and nobody knows
+        "stall before",
+        "crash before",
+        "crash after",
+    ),
     "event": ("lost", "doubled", "repeated", "late"),
     "note": ("lost", "doubled", "repeated", "late", "forged"),
 }

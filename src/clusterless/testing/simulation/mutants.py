@@ -280,7 +280,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "who meets a live claim leaves it at that",
         "runtime.arc:ArcRunner._watch",
-        "self.alarm.arm(_run_alarm(result.run, at), at)",
+        "self._call(result.run, at)",
         "pass",
         ("behind",),
     ),
@@ -334,6 +334,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ("replayed join",),
     ),
     Mutant(
+        "a job is started and nobody called for its lease's end",
+        "runtime.attempt:Attempts._submit",
+        "self.call(run, until)",
+        "pass",
+        ("job",),
+    ),
+    Mutant(
+        "the end of a job is believed without asking",
+        "runtime.attempt:Attempts.resume",
+        "if produced is None:",
+        "produced = produced or {}\n            if produced is None:",
+        ("job",),
+    ),
+    Mutant(
         "the marker comes before the manifests",
         "runtime.publish:roll_forward",
         "    for role, sink in commit.sinks.items():",
@@ -351,6 +365,13 @@ HARMLESS: tuple[Mutant, ...] = (
         ("arc", "join"),
     ),
     Mutant(
+        "nobody asks after the last attempt's job",
+        "runtime.attempt:Attempts.claim",
+        "if resumed is not None:",
+        "if False:",
+        ("job",),
+    ),
+    Mutant(
         "an arc's commit names no writer",
         "runtime.attempt:Attempts._commit",
         "Commit(self.token(),",
@@ -365,8 +386,8 @@ HARMLESS: tuple[Mutant, ...] = (
         ("boundary", "late"),
     ),
 )
-"""What survives, and why: taking over early wastes attempts only; commits of equal bytes are equal decisions, and the attempt's
-number already tells an arc's commits apart."""
+"""What survives, and why: taking over early, or without asking after a job, wastes attempts only; commits of equal bytes are
+equal decisions, and the attempt's number already tells an arc's commits apart."""
 
 
 @contextmanager

@@ -31,6 +31,8 @@ from clusterless.testing.simulation.store import SimAlarm, SimClock, SimStore
 
 TRIES = 6
 """Calls the platform makes of one delivery before it goes to the dead letters."""
+JOB = 30.0
+"""Seconds until a job that was submitted begins."""
 GRAIN = 2
 """Tokens in one object that a simulated workload writes, and URIs beyond which a manifest is staged: small, so both happen."""
 
@@ -71,6 +73,7 @@ class World:
         self._ids = count(1)
         self._live: Counter[str] = Counter()
         self._warm: dict[str, Intake | ArcRunner] = {}
+        self.jobs = JobService(self)
 
     # -- what happens outside --------------------------------------------------------------------------------------------------
 
@@ -195,6 +198,7 @@ class World:
     def _power_cut(self) -> None:
         kind = self.scheduler.cut
         self._warm.clear()
+        self.jobs.forget()
         for alarm in self.alarms.values():
             alarm.forget()
         stores = {"cut": [], "power cut": [self.manifests, self.state, self.data], "state cut": [self.state]}[kind]
@@ -223,9 +227,9 @@ class World:
 
     def _new_runner(self, name: str) -> ArcRunner:
         spec = self.arcs[name]
-        return ArcRunner(
-            spec, self.site, self._work, self.clock, self.alarms[name], self._settle, self._dead, token=self._token, inline=GRAIN
-        )
+        seams = (spec, self.site, self.work, self.clock, self.alarms[name], self._settle, self._dead)
+        jobs = self.jobs if name.startswith("remote") else None
+        return ArcRunner(*seams, token=self._token, inline=GRAIN, jobs=jobs)
 
     def _dead(self, delivery: str) -> bool:
         """Where processes stay warm they are on one machine, which knows the dead."""
@@ -285,7 +289,7 @@ class World:
 
     # -- the workload ------------------------------------------------------------------------------------------------------------
 
-    def _work(self, work: Work) -> Mapping[str, Produced]:
+    def work(self, work: Work) -> Mapping[str, Produced]:
         """Every token of the inputs, with the arc's name appended; one named ``odd…`` drops some, so that lots become empty."""
         self.checker.executed(work.spec.name, str(work.lot), f"{work.role or ''}/{work.folder}")
         fault = self.scheduler.point("work", "arc workload", f"work {work.spec.name} {work.lot} {work.folder}")
@@ -317,3 +321,70 @@ class World:
             if not self.data.create(uris[-1], json.dumps(tokens[at : at + GRAIN]).encode(), durable=True).mine:
                 raise StoreUnavailable("not known to be written", where=uris[-1])
         return Produced(tuple(uris), len(uris))
+
+
+class JobService:
+    """Runs the work of arcs named ``remote…``, in processes that are not ours: nobody's crash ends them, and their end is told by
+    an event. A machine that fails takes its job with it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._jobs: dict[str, Mapping[str, Produced] | str] = {}
+        """What a job produced, or its state: ``running``, ``failed``, ``stopped``."""
+
+    def submit(self, work: Work) -> str:
+        scheduler = self._world.scheduler
+        fault = scheduler.point("job", "arc job submit", f"submit {work.spec.name} {work.lot} {work.folder}")
+        if fault == "unavailable":
+            raise StoreUnavailable("simulated: not submitted")
+        job = f"job-{len(self._jobs) + 1}"
+        self._jobs[job] = "running"
+        scheduler.at(scheduler.now + JOB, lambda: self._start(job, work))
+        if fault == "crash after":
+            raise Crash
+        if fault == "lost reply":
+            raise StoreUnavailable("simulated: no answer")
+        return job
+
+    def result(self, work: Work, job: str) -> Mapping[str, Produced] | None:
+        fault = self._world.scheduler.point("read", "arc job read", f"ask after {job} of {work.spec.name} {work.lot}")
+        if fault in ("unavailable", "denied"):
+            raise StoreUnavailable("simulated: no answer")
+        found = self._jobs[job]
+        if isinstance(found, str) and found != "running":
+            raise WorkloadError(f"the job {found}", where=job)
+        return None if isinstance(found, str) else found
+
+    def end(self, work: Work, job: str) -> None:
+        self._world.scheduler.note(f"stop {job} of {work.spec.name} {work.lot}")
+        if self._jobs[job] == "running":
+            self._jobs[job] = "stopped"
+
+    def forget(self) -> None:
+        """All machines have failed."""
+        self._jobs.update({job: "failed" for job, found in self._jobs.items() if found == "running"})
+
+    def _start(self, job: str, work: Work) -> None:
+        """The job runs, and its end is told."""
+        component = (f"arc={work.spec.name}", str(work.lot))
+
+        def live() -> None:
+            try:
+                produced = self._world.work(work)
+            except (WorkloadError, StoreError, Crash):
+                self._end(job, "failed")
+            else:
+                self._end(job, produced)
+            if not self._world.scheduler.cut:
+                self._world.send("end", *component, finish, self._world.scheduler.now, job)
+
+        def finish(id: str) -> Callable[[], object]:
+            run = Run(work.lot, work.role)
+            runner = self._world.runner
+            return lambda: runner(work.spec.name).finish(run, work.generation, work.attempt, Delivery(id, "job"))
+
+        self._world.scheduler.start(Process(job, component, 0.0, job), live)
+
+    def _end(self, job: str, how: Mapping[str, Produced] | str) -> None:
+        if self._jobs[job] == "running":
+            self._jobs[job] = how
