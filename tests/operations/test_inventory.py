@@ -12,8 +12,9 @@ from clusterless.arcs import FunctionArc
 from clusterless.boundaries import PutBoundary
 from clusterless.model.compile import compile_pipeline
 from clusterless.model.metadata import dataset_key, project_key, records_of
+from clusterless.model.registered import externals
 from clusterless.operations import inventory
-from clusterless.operations.catalog import Catalog, externals
+from clusterless.operations.catalog import Catalog
 from clusterless.operations.records import Trouble
 from clusterless.operations.register import register
 from clusterless.operations.status import Troubles

@@ -44,7 +44,7 @@ def verify(pipeline: PipelineOption = None, output: OutputOption = None) -> None
 
 def _externals(loaded: Any) -> Any:
     """Datasets of other projects that the lake knows already."""
-    from clusterless.operations.catalog import externals
+    from clusterless.model.registered import externals
     from clusterless.operations.inventory import placement_of
     from clusterless.providers.local.place import Place
 

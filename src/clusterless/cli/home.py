@@ -120,7 +120,7 @@ def local_home(pipeline: str | None, root: Path | None) -> Home:
 def compiled(loaded: Loaded, place: Place) -> ProjectSpec:
     """The spec of a pipeline, datasets of other projects looked up in its placement."""
     from clusterless.model.compile import compile_pipeline
-    from clusterless.operations.catalog import externals
+    from clusterless.model.registered import externals
 
     return compile_pipeline(loaded.pipeline, folder=loaded.folder, external=externals(loaded.pipeline, place.metadata))
 

@@ -12,15 +12,13 @@ from math import gcd
 from typing import TypeAlias
 
 from clusterless.model.compile import compile_pipeline
-from clusterless.model.components import Boundary
-from clusterless.model.graph import External, graph
-from clusterless.model.metadata import DATASETS, parse_dataset_key, project_key
+from clusterless.model.metadata import DATASETS, parse_dataset_key
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import nearest
-from clusterless.operations.register import owner_of
+from clusterless.model.registered import externals, registered, registered_owner
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import Unit, parse_unit
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProducerSpec, ProjectSpec
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec
 from clusterless.runtime.store import Store
 
 Component: TypeAlias = BoundarySpec | ArcSpec
@@ -123,43 +121,3 @@ def _producers(spec: ProjectSpec) -> Iterator[tuple[str, Producer]]:
     for arc in spec.arcs:
         for role, sink in arc.sinks.items():
             yield sink.id, Producer(arc, role)
-
-
-def registered_owner(metadata: Store, id: str) -> Pipeline | None:
-    """The registered project that owns a dataset; None if there is none, or it cannot be read."""
-    owner = owner_of(metadata, *id.split("/", 1))
-    return registered(metadata, *owner) if owner else None
-
-
-def registered(metadata: Store, project: str, version: str) -> Pipeline | None:
-    """A registered project; None if it is not there, or cannot be read."""
-    text = metadata.get(project_key(project, version))
-    try:
-        return Pipeline.from_json(text.decode()) if text else None
-    except (InvalidInput, UnicodeDecodeError):
-        return None
-
-
-def externals(pipeline: Pipeline, metadata: Store, seen: frozenset[str] = frozenset()) -> dict[str, External]:
-    """What is registered of the datasets that a pipeline reads and does not produce."""
-    owned = {boundary.dataset.id for boundary in pipeline.boundaries} | {
-        it.id for arc in pipeline.arcs for it in arc.sinks.values()
-    }
-    wanted = {source.id for arc in pipeline.arcs for source in arc.sources.values()} - owned - seen
-    found = {id: _external(id, metadata, seen | wanted) for id in sorted(wanted)}
-    return {id: external for id, external in found.items() if external is not None}
-
-
-def _external(id: str, metadata: Store, seen: frozenset[str]) -> External | None:
-    pipeline = registered_owner(metadata, id)
-    if pipeline is None:
-        return None
-    whole = graph(pipeline, externals(pipeline, metadata, seen))
-    owner, rhythm = whole.owner(id), whole.rhythms.get(id)
-    if owner is None or rhythm is None:
-        return None
-    kind = "boundary" if isinstance(owner.component, Boundary) else "arc"
-    producer = ProducerSpec(kind, pipeline.project.name, pipeline.project.version, owner.component.name)
-    return External(
-        owner.dataset.path or "", str(rhythm.unit), producer, rhythm.cadence, str(rhythm.start) if rhythm.start else None
-    )

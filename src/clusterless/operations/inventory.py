@@ -12,6 +12,7 @@ from typing import Any
 from clusterless.model.metadata import ARCS, DATASETS, PROJECTS, parse_arc_key, parse_dataset_key, parse_project_key
 from clusterless.model.naming import StoreKind, parse_store_name
 from clusterless.model.pipeline import Pipeline
+from clusterless.model.registered import read_json
 from clusterless.operations.records import (
     ArcRecord,
     BoundaryRecord,
@@ -22,7 +23,6 @@ from clusterless.operations.records import (
     ProjectRecord,
     Trouble,
 )
-from clusterless.operations.register import read_json
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.store import Store
 
