@@ -7,7 +7,7 @@ means), `behind` (what nobody has committed) and `publish` (from a commit to wha
 tells. *Seams* are the little that these need of the world: `store` and `clock`, with adapters in
 `stores/`, and `site`, which puts the stores of a placement together. What an attempt runs is in `workloads/`, told by `work`.
 
-To understand it, read `store`, `layout`, `intake`, `attempt`, `arc`, in this order. Why it holds is argued in ``docs/protocol.md``.
+To understand it, read `store`, `layout`, `intake`, `attempt`, `arc`, in this order. Why it holds: ``docs/protocol.md``.
 
 It is packed into functions, so it imports the standard library, `clusterless.workload` and itself, and `obstore` in one store.
 Declarations, Pydantic and cloud SDKs may not come here: what a function must know of a declaration arrives as JSON (`spec`).
