@@ -16,10 +16,17 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from clusterless import Dataset, Pipeline
+from clusterless.arcs import CopyArc
+from clusterless.boundaries import PutBoundary
+from clusterless.model.metadata import records_of
+from clusterless.model.problems import ProjectErrors
+from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.existing import Existing, Owner, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
-from tests.providers.aws.declared import ACCOUNT, PLACE, REGION, deployed, pipeline
+from clusterless.runtime.spec import ArcSpec
+from tests.providers.aws.declared import ACCOUNT, COPIED, PLACE, RAW, REGION, deployed, pipeline
 
 HOME = Home.of(PLACE)
 ME = Owner("", "org", "proj", "dev")
@@ -104,13 +111,53 @@ def test_a_refusal_is_no_absence() -> None:
         existing.check_owner("p", "1", ME)
 
 
+# -- records -----------------------------------------------------------------------------------------------------------------
+
+
+class Registered(Existing):
+    """An account whose metadata bucket holds these records, and nothing else is wrong with."""
+
+    documents: dict[str, bytes]
+
+    def _ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
+        if operation != "get_object":
+            return {"Account": ACCOUNT, "EventBridgeConfiguration": {}}
+        found = self.documents.get(arguments["Key"])
+        return None if found is None else {"Body": io.BytesIO(found)}
+
+
+def registered(of: Pipeline) -> type[Registered]:
+    documents = {key: json.dumps(document).encode() for key, document in records_of(of).items()}
+    return type("Registered", (Registered,), {"documents": documents})
+
+
+def other(*components: Any) -> Pipeline:
+    return Pipeline("other", "1", placement=PLACE, components=components)
+
+
 def test_a_second_producer_of_a_dataset_is_refused() -> None:
-    other = {"owner": {"name": "other", "version": "1"}, "dataset": {"name": "raw", "version": "1"}}
-    with (
-        account(("get_object", holding(other))) as existing,
-        pytest.raises(InvalidInput, match="dataset raw/1 is produced by project other 1 already"),
-    ):
-        existing.check_datasets(pipeline())
+    theirs = registered(other(PutBoundary("theirs", into=RAW, every="5m")))
+    with pytest.raises(InvalidInput, match="dataset raw/1 is produced by project other 1 already"):
+        deployed(config={"lookups": "true"}, existing=theirs)
+
+
+def test_a_boundary_that_would_take_in_again_what_it_took_in_is_refused() -> None:
+    before = pipeline().model_copy(update={"boundaries": (PutBoundary("landing", into=RAW, every="15m"),)})
+    with pytest.raises(InvalidInput, match="took raw/1 in with lots of '15m', and now says '5m'"):
+        deployed(config={"lookups": "true"}, existing=registered(before))
+
+
+def test_another_project_s_dataset_is_known_from_its_record() -> None:
+    theirs = Dataset("theirs", "1", "s3://theirs/raw/")
+    upstream = registered(other(PutBoundary("landing", into=theirs, every="15m")))
+    of = Pipeline("ours", "1", placement=PLACE, components=[CopyArc("copy", reads=theirs, writes=COPIED)])
+    graph = deployed(of, config={"lookups": "true"}, existing=upstream)
+    (config,) = [FunctionConfig.from_json(node.inputs["code"].assets[FILE].text) for node in graph.of("Function")]
+    assert isinstance(config.spec, ArcSpec)
+    source = config.spec.sources["main"]
+    assert (source.dataset.path, source.unit) == ("s3://theirs/raw/", "PT15M")
+    with pytest.raises(ProjectErrors, match="theirs/1"):
+        deployed(of)
 
 
 # -- buckets that are watched ------------------------------------------------------------------------------------------------

@@ -10,12 +10,16 @@ import pulumi
 import pytest
 
 from clusterless import Dataset, Pipeline, aws, local, provision
-from clusterless.arcs import CommandArc, CopyArc
-from clusterless.boundaries import PutBoundary
+from clusterless.arcs import CommandArc, CopyArc, S3CopyArc
+from clusterless.arcs.s3_copy import S3CopyWorkload
+from clusterless.boundaries import PutBoundary, S3PutListenerBoundary
 from clusterless.model.problems import ProjectErrors
+from clusterless.model.runtime_props import ArcProps, ListenerProps
 from clusterless.providers.aws import package
 from clusterless.providers.aws.config import FILE, FunctionConfig
+from clusterless.providers.aws.provision import handler_folder
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.spec import ArcSpec
 from tests.providers.aws.declared import ACCOUNT, LEFT, RAW, REGION, bare, deployed, pipeline, statements
 from tests.support.pulumi import Graph, run
 
@@ -248,10 +252,37 @@ def test_two_pipelines_in_one_program() -> None:
     def program() -> None:
         provision(pipeline(), archive=bare)
         other = pipeline().model_copy(update={"project": pipeline().project.model_copy(update={"name": "Second"})})
-        provision(other, archive=bare, settings=None)
+        provision(other, archive=bare, export=False)
 
     graph = run(program, config={"clusterless:lookups": "false", "clusterless:bootstrap": "false"})
     assert len(graph.of("Function")) == 10
+
+
+def test_what_the_predecessor_s_kinds_say_of_their_functions_goes_before_the_settings() -> None:
+    boundary = S3PutListenerBoundary("in", into=RAW, every="Twelfths", runtime_props=ListenerProps(memory=256, retry_attempts=1))
+    copy = S3CopyArc(
+        "copy", reads=RAW, writes=LEFT, workload=S3CopyWorkload(runtime_props=ArcProps(architecture="X86_64", timeout_min=5))
+    )
+    of = Pipeline("old", "1", placement=aws(ACCOUNT, REGION), components=[boundary, copy])
+    graph = deployed(of, config={"memory": "2048"})
+    assert graph.one("old-in-function").inputs["memorySize"] == 256
+    assert graph.one("old-in-rule-target").inputs["retryPolicy"]["maximumRetryAttempts"] == 1
+    made = graph.one("old-copy-function").inputs
+    assert (made["memorySize"], made["architectures"], made["timeout"]) == (512, ["x86_64"], 360)
+
+
+def test_handlers_are_packed_from_where_they_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "flat_one.py").write_text("")
+    (tmp_path / "nested_one").mkdir()
+    (tmp_path / "nested_one" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folders = {
+        handler: handler_folder(ArcSpec("p", "1", "a", {}, {}, {"kind": "function", "handler": handler}))
+        for handler in ("flat_one:run", "nested_one.deep:run", "json:dumps", "pydantic:run", "nowhere:run")
+    }
+    assert folders == {
+        "flat_one:run": tmp_path, "nested_one.deep:run": tmp_path, "json:dumps": None, "pydantic:run": None, "nowhere:run": None,
+    }  # fmt: skip
 
 
 def test_the_root_program_deploys_the_example(monkeypatch: pytest.MonkeyPatch) -> None:

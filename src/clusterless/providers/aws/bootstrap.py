@@ -28,7 +28,7 @@ from clusterless.model.placement import Placement
 from clusterless.model.refs import Ref
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws import wiring
-from clusterless.providers.aws.component import Component, tags_of
+from clusterless.providers.aws.component import Component, own_tags, tags_of
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import Settings
 
@@ -88,7 +88,7 @@ class Bootstrap(Component):
             content=wiring.readable(record(args.home)),
             content_type="application/json",
             region=self.region,
-            tags=args.tags,
+            tags=own_tags(SCOPE, VERSION, args.home.stage),
             opts=self.options(),
         )
         self.metadata_bucket = buckets[StoreKind.METADATA].bucket

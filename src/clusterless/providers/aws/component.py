@@ -63,10 +63,15 @@ def packaged(config: FunctionConfig, **options: Any) -> Archive:
     return archive(config, **options)
 
 
+def own_tags(project: str, version: str, stage: str | None) -> dict[str, str]:
+    """The predecessor's tags. Objects have these alone: they take ten at most."""
+    named = {"cls:project:name": Label.of(project).hyphen(), "cls:project:version": version}
+    return {**named, **({"cls:project:stage": stage.upper()} if stage else {})}
+
+
 def tags_of(project: str, version: str, stage: str | None, settings: Settings) -> dict[str, str]:
-    """Tags of everything that is deployed: the predecessor's, over the settings' own."""
-    own = {"cls:project:name": Label.of(project).hyphen(), "cls:project:version": version}
-    return {**settings.tags, **own, **({"cls:project:stage": stage.upper()} if stage else {})}
+    """Tags of everything that is deployed: the settings', and the predecessor's over them."""
+    return {**settings.tags, **own_tags(project, version, stage)}
 
 
 class Component(pulumi.ComponentResource):

@@ -1,7 +1,7 @@
 """What is there already, asked of AWS before anything is changed (boto3).
 
-A second owner is refused: of a pipeline's deployment by its owner's record, of a dataset by the dataset's. Both lie in the
-placement's metadata bucket; a bucket that is not there has no records.
+A second owner of a pipeline's deployment is refused by its owner's record. It lies in the placement's metadata bucket, beside
+those of projects and datasets, which :mod:`clusterless.model.registered` reads from here; a bucket that is not there has none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clusterless.model.metadata import dataset_key, owned
-from clusterless.model.pipeline import Pipeline
+from clusterless.model.registered import read_json
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
@@ -106,7 +105,7 @@ class Existing:
 
     def check_owner(self, name: str, version: str, owner: Owner) -> None:
         """Refuse a deployment that another stack has made."""
-        found = self._document(owner_key(name, version))
+        found = read_json(self, owner_key(name, version))
         if not isinstance(found, Mapping):
             return
         known = Owner(*(str(found.get(part) or "") for part in owner.data()))
@@ -117,26 +116,13 @@ class Existing:
                 fix=f"deploy from there, or hand it over: pulumi config set {NAMESPACE}:takeOver true",
             )
 
-    def check_datasets(self, pipeline: Pipeline) -> None:
-        """Refuse datasets that another project is registered as the producer of."""
-        project = pipeline.project
-        for dataset in owned(pipeline):
-            found = self._document(dataset_key(dataset.name, dataset.version))
-            owner = found.get("owner") if isinstance(found, Mapping) else None
-            if isinstance(owner, Mapping) and (owner.get("name"), owner.get("version")) != (project.name, project.version):
-                raise InvalidInput(
-                    f"dataset {dataset.id} is produced by project {owner.get('name')} {owner.get('version')} already, and "
-                    f"{project.name} {project.version} would be a second producer",
-                    where=f"s3://{self._home.metadata}/{dataset_key(dataset.name, dataset.version)}",
-                    fix="give the dataset a new version (or name), or go on under the project version that owns it",
-                )
-
-    def _document(self, key: str) -> Any:
+    def get(self, key: str) -> bytes | None:
+        """A record of the metadata bucket; None if it, or the bucket, is not there."""
         reply = self._ask("s3", "get_object", Bucket=self._home.metadata, Key=key)
-        try:
-            return None if reply is None else json.loads(reply["Body"].read())
-        except ValueError:
+        if reply is None:
             return None
+        body: bytes = reply["Body"].read()
+        return body
 
     # -- buckets -----------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ providers, protection and dependencies like any component, beside whatever else 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,11 +32,12 @@ from clusterless.model.metadata import owned, records_of
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import ProjectErrors
 from clusterless.model.refs import resolve
+from clusterless.model.registered import check_registered, externals
 from clusterless.model.runtime_props import ArcProps, ListenerProps
 from clusterless.model.verify import verify
 from clusterless.providers.aws import resources, wiring
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
-from clusterless.providers.aws.component import Archiver, Component, FunctionArgs, FunctionComponent, packaged, tags_of
+from clusterless.providers.aws.component import Archiver, Component, FunctionArgs, FunctionComponent, own_tags, packaged
 from clusterless.providers.aws.existing import Existing, Owner, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.provider import capabilities, components
@@ -67,20 +69,12 @@ class DeploymentArgs:
     @cached_property
     def spec(self) -> ProjectSpec:
         """The compiled pipeline. Raises :class:`ProjectErrors` with all that AWS cannot do, too."""
-        able = capabilities(self.settings.rules)
-        problems = [it for it in verify(self.pipeline, able, self.external) if it.severity == "error"]
-        if problems:
-            raise ProjectErrors(problems)
+        refuse(self.pipeline, self.settings, self.external)
         return compile_pipeline(self.pipeline, folder=self.folder, external=self.external)
 
     @cached_property
     def home(self) -> Home:
         return Home.of(self.pipeline.placement)
-
-    @cached_property
-    def tags(self) -> dict[str, str]:
-        project = self.pipeline.project
-        return tags_of(project.name, project.version, self.home.stage, self.settings)
 
 
 class Deployment(Component):
@@ -187,7 +181,7 @@ class Deployment(Component):
             content=content,
             content_type="application/json",
             region=self.region,
-            tags=self.args.tags,
+            tags=own_tags(self.args.pipeline.project.name, self.args.pipeline.project.version, self.args.home.stage),
             opts=self.options(depends_on=after),
         )
 
@@ -204,7 +198,7 @@ class Deployment(Component):
         self.register_outputs({"functions": self.functions, "buckets": self.buckets, "datasets": self.datasets})
 
 
-def provision(
+def provision(  # noqa: PLR0913 (options of one call, all by their names)
     pipeline: Pipeline,
     *,
     name: str | None = None,
@@ -212,44 +206,61 @@ def provision(
     folder: Path | str | None = None,
     external: Mapping[str, External] | None = None,
     opts: pulumi.ResourceOptions | None = None,
+    export: bool = True,
     archive: Archiver = packaged,
     existing: Callable[[Home], Existing] = Existing,
 ) -> Deployment:
-    """Deploy a pipeline onto AWS, as part of the running Pulumi program; its buckets, functions and datasets are exported.
+    """Deploy a pipeline onto AWS, as part of the running Pulumi program.
 
     ``settings``: None for those of the stack's configuration. ``name``: of the deployment, if not the project's.
-    ``external``: datasets of other projects that are read. Raises :class:`~clusterless.ClusterlessError` before anything is
-    registered: for what cannot be deployed, and for what another stack or project owns.
+    ``external``: datasets of other projects that are read, beside those that are registered in the placement. ``export``: make
+    buckets, functions and datasets outputs of the stack; one pipeline of a program can have them. Raises
+    :class:`~clusterless.ClusterlessError` before anything is registered: for what cannot be deployed, and for what another stack
+    or project owns.
     """
     settings = from_config(stack_settings()) if settings is None else settings
     placed = with_root_bucket(settings.placed(pipeline), settings)
-    args = DeploymentArgs(placed, settings, None if folder is None else Path(folder).resolve(), external or {}, archive=archive)
-    spec = args.spec  # compiled before anybody is asked
-    if settings.lookups:
-        look(args, spec, existing(args.home))
+    refuse(placed, settings)
+    there = existing(Home.of(placed.placement)) if settings.lookups else None
+    known = {**(_known(placed, there) if there else {}), **(external or {})}
+    args = DeploymentArgs(placed, settings, None if folder is None else Path(folder).resolve(), known, archive=archive)
+    spec = args.spec
+    if there:
+        look(args, spec, there)
     made = Deployment(name or placed.project.name, args, opts)
-    pulumi.export("buckets", made.buckets)
-    pulumi.export("functions", made.functions)
-    pulumi.export("datasets", made.datasets)
+    for output in ("buckets", "functions", "datasets") if export else ():
+        pulumi.export(output, getattr(made, output))
     return made
 
 
-def look(args: DeploymentArgs, spec: ProjectSpec, existing: Existing) -> None:
+def refuse(pipeline: Pipeline, settings: Settings, external: Mapping[str, External] | None = None) -> None:
+    """Refuse what AWS cannot do, and what is wrong with the pipeline anyway: all of it at once."""
+    problems = [it for it in verify(pipeline, capabilities(settings.rules), external) if it.severity == "error"]
+    if problems:
+        raise ProjectErrors(problems)
+
+
+def _known(pipeline: Pipeline, there: Existing) -> dict[str, External]:
+    """Datasets of other projects, as they are registered in the placement; asked of no other account."""
+    there.check_account()
+    return externals(pipeline, there)
+
+
+def look(args: DeploymentArgs, spec: ProjectSpec, there: Existing) -> None:
     """Look at what is there, and refuse what would fight with it."""
     settings, project = args.settings, args.pipeline.project
-    existing.check_account()
     if not settings.take_over:
-        existing.check_owner(project.name, project.version, args.owner)
+        there.check_owner(project.name, project.version, args.owner)
         if settings.bootstrap:
-            existing.check_owner(SCOPE, VERSION, args.owner)
-    existing.check_datasets(args.pipeline)
-    ours = {it.bucket_name for it in args.pipeline.resources if isinstance(it, declared.S3Bucket)} - {*settings.existing_buckets}
+            there.check_owner(SCOPE, VERSION, args.owner)
+    check_registered(there, args.pipeline)
+    buckets = {it.bucket_name for it in args.pipeline.resources if isinstance(it, declared.S3Bucket)}
     watched = {wiring.watched(it)[0]: it.name for it in spec.boundaries if it.kind == "put"}
     switched = {it.name for it in args.pipeline.boundaries if _switches(it)}
     for bucket, boundary in watched.items():
-        if bucket not in ours:
+        if bucket not in buckets or bucket in settings.existing_buckets:
             switch = settings.switch_event_bridge or boundary in switched
-            existing.check_announced([bucket], switch=switch, change=not pulumi.runtime.is_dry_run())
+            there.check_announced([bucket], switch=switch, change=not pulumi.runtime.is_dry_run())
 
 
 def _switches(boundary: Boundary) -> bool:
@@ -286,7 +297,7 @@ def handler_folder(arc: ArcSpec) -> Path | None:
     """The folder that an arc's handler is imported from now; None for an installed package, which is a requirement."""
     handler = str(arc.workload.get("handler", ""))
     top = handler.partition(":")[0].partition(".")[0]
-    found = find_spec(top) if top else None
+    found = find_spec(top) if top and top not in sys.stdlib_module_names else None
     if found is None or found.origin is None:
         return None
     file = Path(found.origin).resolve()
