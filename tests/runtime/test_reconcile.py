@@ -202,3 +202,21 @@ def test_one_bad_lot_stops_no_other(place: Place) -> None:
     report = look(place, arcs=[CLEAN])
     assert [(finding.lot, str(error)) for finding, error in report.errors] == [(str(lot(0)), "poisoned")]
     assert "clean 1 complete 1" in place.announced
+
+
+def test_a_bad_lot_of_an_arc_that_keeps_order_holds_up_those_after_it(place: Place) -> None:
+    ordered = arc("ordered", main=RAW, ordered=True)
+    for number in range(3):
+        place.publish(RAW, lot(number), f"a{number}")
+
+    def fail(work: Work) -> None:
+        if work.lot == lot(1):
+            raise WorkloadError("bad")
+
+    place.fail = fail
+    report = look(place, arcs=[ordered])
+    assert [(finding.lot, str(error)) for finding, error in report.errors] == [(str(lot(1)), "bad")]
+    assert [text for text in place.announced if text.startswith("ordered")] == ["ordered 0 complete 1"]
+    place.fail = lambda work: None
+    look(place, arcs=[ordered])
+    assert len([text for text in place.announced if text.startswith("ordered")]) == 3

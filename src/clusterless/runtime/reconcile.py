@@ -19,7 +19,7 @@ Components are taken in order of dependency, and each only once, so that one pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -72,6 +72,8 @@ class Finding:
     what: str = ""
     """The object, or the manifest that is missing."""
     repair: Callable[[], object] = field(default=lambda: None, compare=False, repr=False)
+    in_order: bool = field(default=False, compare=False, repr=False)
+    """Whether nothing of its component that was found after it may go before it."""
 
 
 @dataclass
@@ -92,6 +94,8 @@ def reconcile(
 ) -> Report:
     """Find and repair everything, component by component; ``runners`` in order of dependency. One bad lot stops no other.
 
+    Where an arc takes its lots in order, the first that cannot be brought about holds up those after it.
+
     Raises what keeps it from looking at all (:class:`~clusterless.runtime.errors.StoreError`).
     """
     report = Report()
@@ -108,9 +112,12 @@ def reconcile(
         for finding in list(look()):
             report.findings.append(finding)
             try:
-                finding.repair()
+                done = finding.repair()
             except ClusterlessError as error:
                 report.errors.append((finding, error))
+                done = None
+            if finding.in_order and not (isinstance(done, Result) and done.done):
+                break
     return report
 
 
@@ -223,7 +230,7 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
         try:
             history = read_history(runner.site.state, runner.keys(run), run.lot)
         except ProtocolError as error:
-            yield _unreadable(spec.name, str(run.lot), error)
+            yield replace(_unreadable(spec.name, str(run.lot), error), in_order=spec.ordered and spec.policy.kind != "any")
             continue
         if any(generation.committed and covers(generation.sources, wanted) for generation in history.values()):
             continue
@@ -233,6 +240,7 @@ def behind(runner: ArcRunner, delivery: Delivery, *, stubborn: bool = False) -> 
             str(run.lot),
             max(history, default=1),
             repair=lambda run=run: _catch_up(runner, run, delivery, stubborn),  # type: ignore[misc]
+            in_order=spec.ordered and spec.policy.kind != "any",
         )
 
 

@@ -60,7 +60,7 @@ def _arc(engine: Engine, runner: ArcRunner, again: bool) -> None:
     _repair(engine, f"arc {runner.spec.name}", unpublished(runner))
     delivery = Delivery(engine.worker.delivery(), "reconcile")
     for finding in behind(runner, delivery, stubborn=again):
-        if runner.spec.ordered and runner.spec.policy.kind != "any":
+        if finding.in_order:
             _first(engine, runner, finding, delivery)
             return
         engine.repeat(runner, finding.lot, lambda f=finding: _delivered(f))  # type: ignore[misc]
