@@ -8,8 +8,11 @@ folder can be moved, or copied to a bucket, and every report stays the same.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from clusterless.runtime.stores.folder import FolderStore
 from clusterless.runtime.uri import join, split
 
 PRIVATE = ".clusterless"
+ABANDONED = 7 * 86_400.0
+"""Seconds after which what a process works on, and has not touched since, is taken to be left behind."""
 
 
 def bucket(placement: Mapping[str, Any], kind: str) -> str:
@@ -58,6 +63,17 @@ class Place:
         disk = self.data.probe()
         if project is not None and not disk.case_sensitive:
             _check_case(project)
+        self.sweep()
+
+    def sweep(self, older_than: float = ABANDONED) -> int:
+        """Remove what crashed processes left and nobody can need: files without a name, private folders of commands. How many."""
+        removed = sum(store.sweep(older_than) for store in (self.data, self.manifests, self.state, self.metadata))
+        with suppress(FileNotFoundError), os.scandir(self.scratch) as folders:
+            for folder in folders:
+                if time.time() - folder.stat(follow_symlinks=False).st_mtime > older_than:
+                    shutil.rmtree(folder.path, ignore_errors=True)
+                    removed += 1
+        return removed
 
     def let_go(self) -> None:
         """Hold nothing open here any more: the disk can be unmounted."""
@@ -91,6 +107,12 @@ class Place:
     @property
     def workers(self) -> Path:
         return self.root / PRIVATE / "workers"
+
+    def dead(self, delivery: str) -> bool:
+        """Whether the worker that holds a claim is known to be gone."""
+        from clusterless.providers.local.liveness import dead
+
+        return dead(self.workers, delivery)
 
     @property
     def secrets(self) -> Path:
