@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from clusterless.providers.aws import secrets as secrets_module
 from clusterless.providers.aws.alarms import AHEAD, EARLY, HORIZON, SchedulerAlarm, schedule_name
 from clusterless.providers.aws.config import AlarmConfig
 from clusterless.providers.aws.place import Place
 from clusterless.providers.aws.secrets import Secrets
+from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.settling import LATER, Settling
-from clusterless.providers.aws.signing import Client, Reply
+from clusterless.providers.aws.signing import Reply
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable
 from tests.providers.aws.lake import Clock, Lake, config
 from tests.providers.aws.test_needs import at, boundary, source
@@ -35,8 +35,9 @@ class Service:
         self.calls.append((action, path, body, options.get("headers") or {}))
         return self.reply
 
-    def close(self) -> None:
-        pass
+    def __call__(self, name: str) -> Service:
+        """It stands for all services."""
+        return self
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def service() -> Service:
 
 
 def alarm(service: Service, clock: Clock | None = None) -> SchedulerAlarm:
-    return SchedulerAlarm(ALARMS, cast(Client, service), clock or Clock(NOW))
+    return SchedulerAlarm(ALARMS, cast(Services, service), clock or Clock(NOW))
 
 
 def expressions(service: Service) -> list[str]:
@@ -155,7 +156,7 @@ def test_a_lot_is_not_closed_by_a_step(service: Service) -> None:
 
 
 def test_a_producer_is_asked_by_an_asynchronous_call(service: Service) -> None:
-    settle = Settling({"raw/1": "DEV-raw"}, cast(Client, service), Clock(NOW))
+    settle = Settling({"raw/1": "DEV-raw"}, cast(Services, service), Clock(NOW))
     assert settle(source(boundary("raw")), at(0)) == NOW + LATER
     ((action, path, body, headers),) = service.calls
     assert (action, path) == ("lambda:InvokeFunction", "/2015-03-31/functions/DEV-raw/invocations")
@@ -164,24 +165,18 @@ def test_a_producer_is_asked_by_an_asynchronous_call(service: Service) -> None:
 
 
 def test_a_producer_of_elsewhere_is_waited_for(service: Service) -> None:
-    assert Settling({}, cast(Client, service), Clock(NOW))(source(boundary("raw")), at(0)) is None
+    assert Settling({}, cast(Services, service), Clock(NOW))(source(boundary("raw")), at(0)) is None
     assert service.calls == []
 
 
 def test_a_producer_that_is_not_deployed_is_named(service: Service) -> None:
     service.reply = Reply(404, b"", "ResourceNotFoundException", "Function not found")
     with pytest.raises(StoreUnavailable, match=r"the producer of raw/1 could not be asked") as caught:
-        Settling({"raw/1": "f"}, cast(Client, service), Clock(NOW))(source(boundary("raw")), at(0))
+        Settling({"raw/1": "f"}, cast(Services, service), Clock(NOW))(source(boundary("raw")), at(0))
     assert caught.value.where == "f"
 
 
 # -- secrets -------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def keeper(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(secrets_module, "Client", lambda name, region: service)
-    return service
 
 
 @pytest.mark.parametrize(
@@ -197,20 +192,20 @@ def keeper(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     ],
 )
 def test_a_secret_is_asked_for_once(
-    place: str, answer: Any, target: str, body: Any, keeper: Service, capsys: pytest.CaptureFixture[str]
+    place: str, answer: Any, target: str, body: Any, service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keeper.reply = Reply(200, json.dumps(answer).encode())
-    secrets = Secrets({"key": place}, "eu-west-1")
+    service.reply = Reply(200, json.dumps(answer).encode())
+    secrets = Secrets({"key": place}, cast(Services, service))
     assert [secrets("key"), secrets("key")] == ["s3cret", "s3cret"]
-    ((_, path, sent, headers),) = keeper.calls
+    ((_, path, sent, headers),) = service.calls
     assert (path, sent, headers["x-amz-target"]) == ("/", body, target)
     assert capsys.readouterr().out == ""
 
 
-def test_a_secret_that_is_not_deployed_is_not_known(keeper: Service) -> None:
+def test_a_secret_that_is_not_deployed_is_not_known(service: Service) -> None:
     with pytest.raises(LookupError, match="'other'"):
-        Secrets({"key": "ssm:key"}, "eu-west-1")("other")
-    assert keeper.calls == []
+        Secrets({"key": "ssm:key"}, cast(Services, service))("other")
+    assert service.calls == []
 
 
 @pytest.mark.parametrize(
@@ -223,10 +218,10 @@ def test_a_secret_that_is_not_deployed_is_not_known(keeper: Service) -> None:
         (Reply(200, b'{"SecretBinary":"eA=="}'), "is binary"),
     ],
 )
-def test_a_secret_that_cannot_be_read_is_named(reply: Reply, words: str, keeper: Service) -> None:
-    keeper.reply = reply
+def test_a_secret_that_cannot_be_read_is_named(reply: Reply, words: str, service: Service) -> None:
+    service.reply = reply
     with pytest.raises(InvalidInput, match=words):
-        Secrets({"key": "secretsmanager:app/key"}, "eu-west-1")("key")
+        Secrets({"key": "secretsmanager:app/key"}, cast(Services, service))("key")
 
 
 # -- stores --------------------------------------------------------------------------------------------------------------------

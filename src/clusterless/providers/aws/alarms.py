@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from hashlib import sha256
 from typing import Any
 
 from clusterless.providers.aws.config import AlarmConfig
-from clusterless.providers.aws.signing import Client
+from clusterless.providers.aws.services import Services
 from clusterless.runtime.clock import Clock
 from clusterless.runtime.errors import StoreUnavailable
 from clusterless.runtime.lots import utc
@@ -34,6 +33,8 @@ RETRIES = 185
 
 def schedule_name(prefix: str, alarm: str) -> str:
     """The name of an alarm's schedule."""
+    from hashlib import sha256  # loads OpenSSL, which most invocations of an arc do without
+
     return f"{prefix}-{sha256(alarm.encode()).hexdigest()[:16]}"
 
 
@@ -45,8 +46,8 @@ def event(alarm: str, at: float) -> dict[str, Any]:
 class SchedulerAlarm:
     """The alarm seam of one component."""
 
-    def __init__(self, config: AlarmConfig, client: Client, clock: Clock) -> None:
-        self._config, self._client, self._clock = config, client, clock
+    def __init__(self, config: AlarmConfig, services: Services, clock: Clock) -> None:
+        self._config, self._services, self._clock = config, services, clock
 
     def arm(self, name: str, at: float) -> None:
         now = self._clock.now()
@@ -63,7 +64,7 @@ class SchedulerAlarm:
 
     def _create(self, unique: str, name: str, at: float, instant: int) -> None:
         config, schedule = self._config, schedule_name(self._config.prefix, unique)
-        reply = self._client.call(
+        reply = self._services("scheduler").call(
             "scheduler:CreateSchedule",
             "POST",
             f"/schedules/{schedule}",

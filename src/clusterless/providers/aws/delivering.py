@@ -9,8 +9,8 @@ from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.events import Asked, Created, shape
 from clusterless.providers.aws.secrets import Secrets
+from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.settling import Settling
-from clusterless.providers.aws.signing import Client
 from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arc import ArcRunner, Settle, parse_run_alarm
 from clusterless.runtime.attempt import Ending, Result
@@ -40,8 +40,9 @@ class Delivering:
         execute: Execute | None = None,
     ) -> None:
         self.spec, self.config, self.clock, self.telemetry = spec, config, clock, telemetry
-        self.alarm = alarm or SchedulerAlarm(config.alarms, Client("scheduler", config.region), clock)
-        self._secrets = Secrets(config.secrets, config.region)
+        services = Services(config.region)
+        self.alarm = alarm or SchedulerAlarm(config.alarms, services, clock)
+        self._secrets = Secrets(config.secrets, services)
         self._deadline: float | None = None
         self.runner = ArcRunner(
             spec,
@@ -49,7 +50,7 @@ class Delivering:
             execute or self._execute,
             clock,
             self.alarm,
-            settle_source=settle or Settling(config.settles, Client("lambda", config.region), clock),
+            settle_source=settle or Settling(config.settles, services, clock),
         )
 
     def _execute(self, work: Work) -> Mapping[str, Produced]:

@@ -38,8 +38,9 @@ from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreUnav
 from clusterless.runtime.spec import ArcSpec
 
 INSIDE = (
-    "alarms", "config", "delivering", "entrypoint", "events", "place", "secrets", "settling", "signing", "taking", "telemetry",
-)  # fmt: skip
+    *("alarms", "config", "delivering", "entrypoint", "events", "place"),
+    *("secrets", "services", "settling", "signing", "taking", "telemetry"),
+)
 """This provider's run-time half."""
 OURS = (
     "__init__.py",

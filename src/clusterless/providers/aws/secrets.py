@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
-from clusterless.providers.aws.signing import Client
+from clusterless.providers.aws.services import Services
 from clusterless.runtime.errors import InvalidInput
 
 
 class Secrets:
     """The lookup of one function's secrets. ``places``: declared name → ``secretsmanager:<name>`` or ``ssm:<name>``."""
 
-    def __init__(self, places: Mapping[str, str], region: str) -> None:
-        self._places, self._region = places, region
+    def __init__(self, places: Mapping[str, str], services: Services) -> None:
+        self._places, self._services = places, services
         self._known: dict[str, str] = {}
 
     def __call__(self, name: str) -> str:
@@ -40,8 +39,7 @@ class Secrets:
     def _ask(self, service: str, operation: str, prefix: str, body: dict[str, Any], name: str) -> dict[str, Any]:
         place = self._places[name]
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"{prefix}.{operation}"}
-        with closing(Client(service, self._region)) as client:
-            reply = client.call(f"{service}:{operation}", "POST", "/", body, headers=headers, where=place)
+        reply = self._services(service).call(f"{service}:{operation}", "POST", "/", body, headers=headers, where=place)
         if not reply.ok:
             raise InvalidInput(
                 f"the secret {name!r} cannot be read: {reply}", where=place, fix="create it there, or correct its name"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from clusterless.providers.aws.signing import Client
+from clusterless.providers.aws.services import Services
 from clusterless.runtime.clock import Clock
 from clusterless.runtime.errors import StoreUnavailable
 from clusterless.runtime.lots import Lot
@@ -21,15 +21,15 @@ LATER = 60.0
 class Settling:
     """The :data:`~clusterless.runtime.attempt.Settle` of an arc. ``functions``: dataset id → its producer's function."""
 
-    def __init__(self, functions: Mapping[str, str], client: Client, clock: Clock) -> None:
-        self._functions, self._client, self._clock = functions, client, clock
+    def __init__(self, functions: Mapping[str, str], services: Services, clock: Clock) -> None:
+        self._functions, self._services, self._clock = functions, services, clock
 
     def __call__(self, source: SourceSpec, lot: Lot) -> float | None:
         """Ask, and say when to look again; None where the producer is not of this placement: its manifest is waited for."""
         function = self._functions.get(source.dataset.id)
         if function is None:
             return None
-        reply = self._client.call(
+        reply = self._services("lambda").call(
             "lambda:InvokeFunction",
             "POST",
             f"/2015-03-31/functions/{quote(function, safe='')}/invocations",

@@ -9,7 +9,7 @@ from typing import Any
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.events import Asked, Created, shape
-from clusterless.providers.aws.signing import Client
+from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arriving import Arriving
 from clusterless.runtime.clock import Clock
@@ -35,7 +35,7 @@ class Taking:
         alarm: SchedulerAlarm | None = None,
     ) -> None:
         self.spec, self.site, self.telemetry = spec, site, telemetry
-        self.alarm = alarm or SchedulerAlarm(config.alarms, Client("scheduler", config.region), clock)
+        self.alarm = alarm or SchedulerAlarm(config.alarms, Services(config.region), clock)
         self.intake = Intake(spec, site, clock, self.alarm)
         self.arriving = Arriving(spec)
 
