@@ -13,7 +13,7 @@ CODE   := $(wildcard src tests examples benchmarks tools)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full emulators lint format simulate bench lock clean distclean
+.PHONY: help demo test test-full emulators engine lint format simulate bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{printf "%-18s%s\n", $$1, $$2}'

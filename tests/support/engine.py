@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +23,7 @@ import pytest
 from tools.engine import build
 
 ROOT = Path(__file__).resolve().parents[2]
+IGNORED = shutil.ignore_patterns("__pycache__", "lake*")
 REQUIRED = frozenset(os.environ.get("CLS_REQUIRE", "").replace(",", " ").split())
 """What this machine is known to have: tests that miss it fail instead of being skipped."""
 
@@ -58,11 +60,11 @@ class Tools:
         return tools
 
     def environment(self, backend: Path, cloud: Mapping[str, str]) -> dict[str, str]:
-        """What a command sees: our tools first, and nothing to fetch anything with."""
-        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+        """What a command sees: our tools first, nothing of this user's clouds and stacks, and nothing to fetch plugins with."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
         return {
             **kept,
-            "PATH": f"{self.folder / 'bin'}:{self.engine.parent}:{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PATH": f"{self.folder / 'bin'}:{self.engine.parent}:{os.environ.get('PATH', '')}",
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{backend}",
             "PULUMI_CONFIG_PASSPHRASE": "for tests",
@@ -89,8 +91,7 @@ class Outcome:
     changes: Mapping[str, int]
     """Steps by what they did: ``create``, ``update``, ``same``, ..."""
     steps: Sequence[tuple[str, str]]
-    """Operation and name of each resource that was changed; the engine's own entries are left out."""
-    replaced: frozenset[str] = frozenset()
+    """Operation and name of each resource that was changed, in order of names; the engine's own are left out."""
 
     @property
     def ok(self) -> bool:
@@ -118,6 +119,24 @@ class Project:
         project.write(program)
         project.pulumi("stack", "init", "dev")
         return project
+
+    @classmethod
+    def of_repository(cls, tools: Tools, folder: Path, cloud: Mapping[str, str]) -> Project:
+        """The repository's own program, with the example beside it as a copy that may be changed."""
+        state, work = folder / "state", folder / "program"
+        state.mkdir(parents=True)
+        shutil.copytree(ROOT / "examples" / "access_logs", work / "examples" / "access_logs", ignore=IGNORED)
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(ROOT / name, work)
+        (work / ".venv").symlink_to(sys.prefix)
+        project = cls(tools, work, state, cloud)
+        project.pulumi("stack", "init", "dev")
+        return project
+
+    def configure(self, **values: str) -> None:
+        """Set the stack's configuration, in the namespace of this project."""
+        pairs = [part for name, value in values.items() for part in ("--plaintext", f"clusterless:{name}={value}")]
+        self.pulumi("config", "set-all", *pairs)
 
     def write(self, program: str) -> None:
         (self.folder / "__main__.py").write_text(program)

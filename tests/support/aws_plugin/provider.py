@@ -221,7 +221,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             yield from (("", problem) for problem in calls.problems(request))
 
     def _all_tags(self, kind: Kind, new: Values) -> dict[str, str]:
-        return {**self.cloud.default_tags, **(new.get("tags") or {})} if kind.tagged else {}
+        tags = new.get("tags") or {}
+        return {**self.cloud.default_tags, **({} if wire.is_unknown(tags) else tags)} if kind.tagged else {}
 
     def _with_tags(self, kind: Kind, new: Values) -> Values:
         return {**new, "tagsAll": self._all_tags(kind, new)}
@@ -236,7 +237,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """What a preview tells of a resource: what was given; what only making it brings is unknown, or as it was."""
         given = set(declared.inputs) - {"region"}
         computed = {name: UNKNOWN for name in declared.outputs if name not in given} if old is None else {}
-        known = {"region": self._at(new).region, **({"tagsAll": self._all_tags(kind, new)} if kind.tagged else {})}
+        tags = UNKNOWN if wire.is_unknown(new.get("tags")) else self._all_tags(kind, new)
+        known = {"region": self._at(new).region, **({"tagsAll": tags} if kind.tagged else {})}
         return {**dict.fromkeys(given & set(declared.outputs)), **computed, **new, **known}
 
     def _state(self, kind: Kind, declared: sdk.ResourceType, ident: str, new: Values) -> Values:

@@ -304,7 +304,8 @@ class Table(Kind):
         reply = cloud.ask(self.service, self.describe, **self.named(known))
         if reply is None:
             return None
-        return self.found(cloud, known, reply[self.inside] if self.inside else reply)
+        found = self.found(cloud, known, reply[self.inside] if self.inside else reply)
+        return found | {name: known[name] for name in self.keys.values()}  # what it was asked for by
 
     def found(self, cloud: Cloud, known: Values, reply: Any) -> Values:
         from tests.support.aws_plugin.sdk import resource_type

@@ -39,6 +39,9 @@ class Rule(Table):
         if not _is_pattern(value):
             yield "eventPattern", "is an object of objects whose leaves are lists"
 
+    def parameters(self, operation: str, new: Values) -> Values:
+        return super().parameters(operation, {**new, "state": new.get("state") or "ENABLED"})
+
     def creation(self, cloud: Cloud, new: Values) -> list[Request]:
         """``PutRule`` takes tags where it makes a rule, and refuses them where there is one: so they are added."""
         put = Request("events", "PutRule", self.parameters("PutRule", new))
