@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import Lot, Unit, parse_lot
@@ -81,12 +82,18 @@ class Span:
 
     def index(self, lot: str) -> int | None:
         """Index of a lot's id; None if it is none of this unit. Made for long listings: a day is read once."""
-        width, day = self.unit.width, self._days.get(lot[:8])
-        ordinal = lot[-width:]
-        if day is None or lot[8:-width] != str_of(self.unit) or not (ordinal.isascii() and ordinal.isdigit()):
+        cut, length, per_day = self._form
+        day, ordinal = self._days.get(lot[:cut]), lot[cut:]
+        if day is None or len(lot) != length or not (ordinal.isascii() and ordinal.isdigit()):
             return self._slowly(lot)
         number = int(ordinal)
-        return day + number if number < self.unit.per_day else None
+        return day + number if number < per_day else None
+
+    @cached_property
+    def _form(self) -> tuple[int, int, int]:
+        """Of an id the characters before its ordinal, and all of them; how many lots a day has."""
+        cut = len("20150517") + len(str(self.unit))
+        return cut, cut + self.unit.width, self.unit.per_day
 
     def _slowly(self, text: str) -> int | None:
         try:
@@ -95,16 +102,8 @@ class Span:
             return None
         if lot.unit != self.unit:
             return None
-        self._days[text[:8]] = lot.index - lot.index % self.unit.per_day
+        self._days[text[: self._form[0]]] = lot.index - lot.index % self.unit.per_day
         return lot.index
-
-
-_NAMES: dict[int, str] = {}
-
-
-def str_of(unit: Unit) -> str:
-    """``str(unit)``, remembered."""
-    return _NAMES.get(unit.minutes) or _NAMES.setdefault(unit.minutes, str(unit))
 
 
 def span(unit: Unit, earliest: float, latest: float) -> Span:

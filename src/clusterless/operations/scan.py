@@ -117,6 +117,9 @@ class Arc(NamedTuple):
 def arc_lots(store: Store, arc: Arc, span: Span, now: float, report: Report) -> Iterator[Found]:
     """The lots of an arc: from its markers, and from the protocol where there is none. Of its roles the worst state counts."""
     streams = [_of_role(store, keys, arc, span, now, report) for keys in arc.keys]
+    if len(streams) == 1:
+        yield from streams[0]
+        return
     for _, group in groupby(merge(*streams, key=_lot), key=_lot):
         yield max(group, key=lambda found: _WORST[found.state])
 
@@ -134,10 +137,12 @@ def _of_role(store: Store, keys: ArcKeys, arc: Arc, span: Span, now: float, repo
 
 def _markers(store: Store, keys: ArcKeys, span: Span, report: Report) -> Iterator[Found]:
     for _, group in groupby(_marker_keys(store, keys, span, report), key=_lot):
-        states = list(group)
-        if len(states) > 1:
-            report(Trouble(keys.lot(states[0].lot), f"has several states: {', '.join(found.state for found in states)}"))
-        yield min(states, key=lambda found: _WORST[found.state])
+        first, *others = group
+        if others:
+            states = ", ".join(found.state for found in (first, *others))
+            report(Trouble(keys.lot(first.lot), f"has several states: {states}"))
+            first = min((first, *others), key=lambda found: _WORST[found.state])
+        yield first
 
 
 def _marker_keys(store: Store, keys: ArcKeys, span: Span, report: Report) -> Iterator[Found]:

@@ -102,7 +102,7 @@ def find(root: Root, prefix: str, leaves: Sequence[str], after: str, refuse: Ref
     try:
         while names:
             name = names.pop()
-            leaf = next((leaf for leaf in leaves if _is_object(name + leaf, descriptor)), None) if name[-1] == "/" else None
+            leaf = _first(name, leaves, descriptor) if name[-1] == "/" else None
             if leaf is None:
                 yield from walk(root, base + name, after, refuse)
             elif (key := base + name + leaf) > after:
@@ -119,13 +119,21 @@ def _base(root: Root, prefix: str) -> tuple[str, str]:
     return prefix[:cut], prefix[cut:]
 
 
-def _is_object(path: str, folder: int) -> bool:
-    try:
-        return os.access(path, os.F_OK, dir_fd=folder) and stat.S_ISREG(os.stat(path, dir_fd=folder).st_mode)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise explain(error, path) from error
+def _first(name: str, leaves: Sequence[str], folder: int) -> str | None:
+    """The first of these leaves that is an object. Of all but the last one most are missing: they are looked for with the one
+    call that says so without an exception."""
+    for leaf in leaves:
+        path = name + leaf
+        try:
+            if leaf is not leaves[-1] and not os.access(path, os.F_OK, dir_fd=folder):
+                continue
+            if stat.S_ISREG(os.stat(path, dir_fd=folder).st_mode):
+                return leaf
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise explain(error, path) from error
+    return None
 
 
 class _Scan:
@@ -143,7 +151,7 @@ class _Scan:
         try:
             with os.scandir(self._root.beneath + folder) as items:  # before sorting: the newest of very many lots are few
                 names = [
-                    item.name if item.is_file(follow_symlinks=False) else self._other(folder, item)
+                    f"{item.name}/" if item.is_dir(follow_symlinks=False) else self._other(folder, item)
                     for item in items
                     if item.name.startswith(start) and (item.name >= first or first.startswith(item.name))
                 ]
@@ -156,9 +164,9 @@ class _Scan:
         return self._fit(folder, names)
 
     def _other(self, folder: str, item: os.DirEntry[str]) -> str:
-        """The name of what is no file; empty if it is nothing that a key can name."""
-        if item.is_dir(follow_symlinks=False):
-            return f"{item.name}/"
+        """The name of what is no folder; empty if it is nothing that a key can name."""
+        if item.is_file(follow_symlinks=False):
+            return item.name
         return self._link(folder + item.name) if item.is_symlink() else ""
 
     def _fit(self, folder: str, names: list[str]) -> list[str]:
