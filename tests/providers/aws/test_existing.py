@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,10 +118,12 @@ class Registered(Existing):
     """An account whose metadata bucket holds these records, and nothing else is wrong with."""
 
     documents: dict[str, bytes]
+    tags: Sequence[dict[str, str]] = ()
+    """Of every bucket."""
 
     def _ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
         if operation != "get_object":
-            return {"Account": ACCOUNT, "EventBridgeConfiguration": {}}
+            return {"Account": ACCOUNT, "EventBridgeConfiguration": {}, "TagSet": self.tags}
         found = self.documents.get(arguments["Key"])
         return None if found is None else {"Body": io.BytesIO(found)}
 
@@ -204,6 +206,23 @@ def test_a_watched_bucket_that_is_not_there_is_told() -> None:
         existing.check_announced(["lake"], switch=True, change=True)
 
 
+LEFT_BEHIND = {"cls:project:name": "bootstrap", "cls:project:version": "1", "cls:project:stage": "DEV", "team": "logs"}
+
+
+@pytest.mark.parametrize(("tags", "adopted"), [({}, False), ({"team": "logs"}, False), (LEFT_BEHIND, True)])
+def test_buckets_that_a_deployment_left_behind_are_taken_up_again(tags: dict[str, str], adopted: bool) -> None:
+    there = type("There", (registered(pipeline()),), {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]})
+    graph = deployed(config={"lookups": "true"}, existing=there)
+    assert {node.imported == node.inputs["bucket"] for node in graph.of("Bucket")} == {adopted}
+
+
+def test_a_bucket_s_name_that_another_has_taken_is_refused() -> None:
+    with account(("head_bucket", "403")) as existing, pytest.raises(StoreDenied, match="AWS refuses it"):
+        existing.left_behind("lake", {})
+    with account(("head_bucket", {}), ("get_bucket_tagging", "NoSuchTagSet")) as existing:
+        assert not existing.left_behind("lake", {"cls:project:name": "p"})
+
+
 class Asked(Existing):
     """Notes what is asked, and finds nothing wrong."""
 
@@ -215,7 +234,7 @@ class Asked(Existing):
 
     def _ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
         self.questions.append((operation, arguments.get("Key") or arguments.get("Bucket")))
-        return {"Account": ACCOUNT, "EventBridgeConfiguration": {}} if operation != "get_object" else None
+        return {"Account": ACCOUNT, "EventBridgeConfiguration": {}} if operation not in ("get_object", "head_bucket") else None
 
 
 @pytest.mark.parametrize(("more", "owners"), [({}, 2), ({"bootstrap": "false"}, 1), ({"takeOver": "true"}, 0)])

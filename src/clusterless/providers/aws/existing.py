@@ -19,7 +19,7 @@ from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDeni
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ABSENT = {"NoSuchBucket", "NoSuchKey", "404"}
+ABSENT = {"NoSuchBucket", "NoSuchKey", "NoSuchTagSet", "404"}
 DENIED = {"AccessDenied", "403", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
@@ -125,6 +125,17 @@ class Existing:
         return body
 
     # -- buckets -----------------------------------------------------------------------------------------------------------
+
+    def left_behind(self, bucket: str, tags: Mapping[str, str]) -> bool:
+        """Whether a bucket is there with the tags that we give it: a deployment that is gone has left it behind.
+
+        Raises :class:`StoreDenied` where another account has taken its name.
+        """
+        if self._ask("s3", "head_bucket", Bucket=bucket, ExpectedBucketOwner=self._home.account) is None:
+            return False
+        reply = self._ask("s3", "get_bucket_tagging", Bucket=bucket) or {"TagSet": []}
+        found = {it["Key"]: it["Value"] for it in reply["TagSet"]}
+        return tags.items() <= found.items()
 
     def check_announced(self, buckets: Iterable[str], *, switch: bool, change: bool) -> None:
         """See to it that existing buckets tell EventBridge of their objects.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,6 +29,7 @@ from clusterless.model.compile import compile_pipeline
 from clusterless.model.components import Arc, Boundary, Resource
 from clusterless.model.graph import External
 from clusterless.model.metadata import owned, records_of
+from clusterless.model.naming import StoreKind
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import ProjectErrors
 from clusterless.model.refs import resolve
@@ -227,6 +228,7 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
     spec = args.spec
     if there:
         look(args, spec, there)
+        args = adopting(args, there)
     made = Deployment(name or placed.project.name, args, opts)
     for output in ("buckets", "functions", "datasets") if export else ():
         pulumi.export(output, getattr(made, output))
@@ -261,6 +263,17 @@ def look(args: DeploymentArgs, spec: ProjectSpec, there: Existing) -> None:
         if bucket not in buckets or bucket in settings.existing_buckets:
             switch = settings.switch_event_bridge or boundary in switched
             there.check_announced([bucket], switch=switch, change=not pulumi.runtime.is_dry_run())
+
+
+def adopting(args: DeploymentArgs, there: Existing) -> DeploymentArgs:
+    """The same, taking up the buckets that an earlier deployment left behind. To take up what one has already changes nothing."""
+    settings, project, home = args.settings, args.pipeline.project, args.home
+    ours = {home.bucket(kind): own_tags(SCOPE, VERSION, home.stage) for kind in StoreKind} if settings.bootstrap else {}
+    for bucket in args.pipeline.resources:
+        if isinstance(bucket, declared.S3Bucket) and bucket.bucket_name not in settings.existing_buckets:
+            ours[bucket.bucket_name] = own_tags(project.name, project.version, home.stage)
+    found = tuple(bucket for bucket, tags in ours.items() if there.left_behind(bucket, tags))
+    return replace(args, settings=settings.model_copy(update={"adopt_buckets": (*settings.adopt_buckets, *found)}))
 
 
 def _switches(boundary: Boundary) -> bool:

@@ -126,7 +126,7 @@ class Settings(Model):
     existing_buckets: tuple[BucketName, ...] = ()
     """Buckets that are there and stay as they are: used, and neither created nor changed."""
     adopt_buckets: tuple[BucketName, ...] = ()
-    """Buckets that are there and become this deployment's: those that an earlier one left behind."""
+    """Buckets that are there and become this deployment's. Those that an earlier one left behind do so anyway, by their tags."""
     switch_event_bridge: bool = False
     """Switch EventBridge on for existing buckets that are watched and do not announce their objects yet."""
     remove_all_on_destroy: bool = False
