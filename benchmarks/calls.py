@@ -215,7 +215,7 @@ def section(quick: bool, say: Callable[[str], None]) -> Section:
         if budget is not None:
             figures.append(Figure("  of these, listings", (counts["list"],), "listings", 2))
     say("an idle pipeline")
-    with Ground(Ground().folder.with_name("idle")) as ground:
+    with Ground("idle") as ground:
         calls = run("calls:idle", folder=ground.new("idle")).told["calls"]
     figures.append(Figure(f"a watched pipeline with nothing to do, in {IDLE:g} s", (calls,), "calls", 0))
     return Section(

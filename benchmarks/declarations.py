@@ -29,7 +29,7 @@ pipeline = Pipeline(
 
 def section(quick: bool, say: Callable[[str], None]) -> Section:
     figures = []
-    with Ground(Ground().folder.with_name("declarations")) as ground:
+    with Ground("declarations") as ground:
         files = {arcs: _written(Path(ground.new(f"arcs-{arcs}")), arcs) for arcs in (ARCS // 10, ARCS)}
         for what in ("python", "json"):
             say(f"a declaration of {ARCS:,} arcs: {what}")

@@ -11,7 +11,7 @@ from benchmarks.measuring import REPOSITORY, Ground, timed
 
 def section(quick: bool, say: Callable[[str], None]) -> Section:
     rounds = 1 if quick else 3
-    with Ground(Ground().folder.with_name("demo")) as ground:
+    with Ground("demo") as ground:
         seconds = []
         for number in range(rounds):
             say(f"the demo, round {number + 1} of {rounds}")

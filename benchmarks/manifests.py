@@ -26,7 +26,7 @@ class Uris:
 
 def section(quick: bool, say: Callable[[str], None]) -> Section:
     del quick
-    with Ground(Ground().folder.with_name("manifest")) as ground:
+    with Ground("manifest") as ground:
         say("a manifest of a million URIs")
         small, large = (run("manifests:both_ways", folder=ground.new("manifest"), count=count) for count in (SMALL, LARGE))
     return Section(

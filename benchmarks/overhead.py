@@ -26,7 +26,7 @@ MOST_FOR_PEERS = 1_000
 
 
 def sections(quick: bool, say: Callable[[str], None]) -> list[Section]:
-    with Ground() as ground:
+    with Ground("overhead") as ground:
         samples = {lots: _rounds(lots, rounds, ground, say) for lots, rounds in (QUICK if quick else ROUNDS).items()}
         say("removing what was written")
     return [*(_section(lots, found) for lots, found in samples.items()), _growth(samples), _peaks(samples)]

@@ -89,7 +89,7 @@ def _ms(command: list[str], **variables: str) -> float:
 
 def _cold(rounds: int, say: Callable[[str], None]) -> list[Figure]:
     figures = []
-    with Ground(Ground().folder.with_name("cold")) as ground:
+    with Ground("cold") as ground:
         archive = unpacked(Path(ground.new("archive")))
         for kind in ("folder", "obstore"):
             say(f"cold start, {kind}")
