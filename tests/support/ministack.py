@@ -8,6 +8,7 @@ managed   functions of Lambda's Python runtimes run under the real Runtime Inter
 tick      schedules are looked at five times a second, not every ten seconds (on AWS: within their minute)
 nagle     the runtime's interface answers in one packet; in two, each invocation waits 44 ms for an acknowledgement
 drain     an invocation that logs nothing is not waited for
+group     a grant to create schedules is held against the group that a request names, not against the group "default"
 retry     calls by rules and schedules are tried again and dead-lettered, as asynchronous calls are on AWS
 """
 
@@ -34,10 +35,10 @@ HOME = Path(sys.prefix) / "emulators"
 """Where `make emulators` puts them."""
 ACCOUNT, REGION = "123456789012", "us-east-1"
 MANAGED = "managed"
-PATCHES = (MANAGED, "tick", "nagle", "drain", "retry")
+PATCHES = (MANAGED, "tick", "nagle", "drain", "group", "retry")
 
 _LAUNCH = r"""
-import os, stat
+import json, os
 on = os.environ["CLS_PATCHES"].split(",")
 import ministack.core.lambda_runtime as runtime
 import ministack.services.lambda_svc as functions
@@ -62,8 +63,16 @@ if "nagle" in on:
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 if "drain" in on:
     runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.002, 0.05)
+if "group" in on:
+    import ministack.core.iam_actions as grants
+    told = grants.extract_resource_arn
+    def in_its_group(service, method, path, headers, body, *rest, **options):
+        arn = told(service, method, path, headers, body, *rest, **options)
+        if service == "scheduler" and body and ":schedule/default/" in arn:
+            arn = arn.replace("/default/", "/" + json.loads(body).get("GroupName", "default") + "/", 1)
+        return arn
+    grants.extract_resource_arn = in_its_group
 if "retry" in on:
-    import json
     import ministack.services.eventbridge as events
     def dispatch(arn, payload):
         function, config, _ = functions._get_func_record_for_ref(arn)

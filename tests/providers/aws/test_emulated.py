@@ -1,0 +1,162 @@
+"""Packaged functions under the real runtime interface, on MiniStack: events, alarms, retries, queues, policies."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusterless.runtime.lots import parse_lot
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, ProducerSpec, SourceSpec
+from tests.providers.aws.deployed import HOME, Deployed, Spec
+from tests.support.ministack import MANAGED, MiniStack
+
+FIRST = parse_lot("20230101PT5M100")
+
+
+def dataset(name: str) -> DatasetSpec:
+    return DatasetSpec(name, "1", f"s3://lake/{name}/")
+
+
+def arc(name: str, reads: DatasetSpec, kind: str, **workload: object) -> ArcSpec:
+    boundary = reads.name == "raw"
+    producer = ProducerSpec("boundary" if boundary else "arc", "p", "1", reads.name)
+    return ArcSpec(
+        "p",
+        "1",
+        name,
+        {"main": SourceSpec(reads, "PT5M", producer=producer)},
+        {"main": dataset(name)},
+        {"kind": kind, **workload},
+    )
+
+
+# A lot closes soon after its first arrival, and is in the key: so a test need not wait for an interval's end.
+RAW = BoundarySpec(
+    "p", "1", "raw", dataset("raw"), "PT5M", lot_from="key", key_pattern=r"(?P<lot>\d{8}PT5M\d{3})", frequent=False, grace=0
+)
+COPIED = arc("copied", dataset("raw"), "copy")
+COUNTED = arc("counted", dataset("copied"), "function", handler="count:count")
+HANDLER = """
+from clusterless.workload import Lot, Sink
+
+def count(lot: Lot, out: Sink) -> None:
+    sizes = 0
+    for item in lot:
+        with item.open() as stream:
+            body = stream.read()
+        if body == b"poison":
+            raise ValueError("this object is poison")
+        sizes += len(body)
+    with out.open("size.txt", "wt") as file:
+        file.write(str(sizes))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("pipeline")
+    (made / "count.py").write_text(HANDLER)
+    return made
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[MiniStack]:
+    """With every role's policy enforced."""
+    with MiniStack(auth=True, LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.2") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def deployed(cloud: MiniStack, folder: Path) -> Iterator[Deployed]:
+    yield Deployed(cloud, RAW, COPIED, COUNTED, folder=folder)
+    cloud.reset()
+
+
+def key(lot: int, name: str) -> str:
+    return f"raw/{FIRST.shift(lot)}/{name}"
+
+
+def test_objects_become_lots_of_every_arc(deployed: Deployed) -> None:
+    bodies = {key(lot, f"{number:02d} é.log"): f"{lot}-{number}".encode() for lot in range(3) for number in range(8)}
+    for name, body in bodies.items():
+        deployed.put(name, body)
+    deployed.until(deployed.armed)
+    deployed.until(lambda: sum(sizes(deployed)) == 3 * len(bodies))  # a straggler reopens its lot
+    copied = deployed.uris("copied")
+    assert set(copied.values()) == {1}
+    assert len(copied) == len(bodies)
+    assert len(deployed.uris("counted")) == 3
+    for name, body in bodies.items():
+        assert deployed.body("lake", name.replace("raw/", "copied/", 1)) == body
+    assert deployed.armed() == []
+    assert deployed.overwritten() == []
+    assert [deployed.dead(spec) for spec in deployed.specs] == [[], [], []]
+
+
+def sizes(deployed: Deployed) -> list[int]:
+    """What the second arc made of each lot."""
+    return [int(deployed.body("lake", uri.removeprefix("s3://lake/"))) for uri in deployed.uris("counted")]
+
+
+def test_everything_again_changes_nothing(deployed: Deployed) -> None:
+    deployed.put(key(0, "a"))
+    deployed.until(lambda: deployed.uris("counted"))
+    before = {bucket: deployed.keys(bucket) for bucket in (HOME.manifests, HOME.state, "lake")}
+    events: list[tuple[Spec, str, str]] = [(RAW, "lake", key(0, "a"))]
+    events += [(COPIED, HOME.manifests, f"datasets/name=raw/version=1/lot={FIRST}/state=complete/manifest.json")]
+    events += [(COUNTED, HOME.manifests, f"datasets/name=copied/version=1/lot={FIRST}/state=complete/manifest.json")]
+    for spec, bucket, name in events * 2:
+        detail = {"bucket": {"name": bucket}, "object": {"key": name}}
+        answer = deployed.invoke(spec, {"id": "again", "source": "aws.s3", "detail-type": "Object Created", "detail": detail})
+        assert "FunctionError" not in answer
+    assert "FunctionError" not in deployed.invoke(RAW, {"clusterless": "alarm", "name": f"{FIRST}-0001", "at": 0})
+    for spec in deployed.specs:
+        assert "FunctionError" not in deployed.invoke(spec, {"clusterless": "reconcile"})
+    assert before == {bucket: deployed.keys(bucket) for bucket in (HOME.manifests, HOME.state, "lake")}
+    assert deployed.overwritten() == []
+
+
+def test_what_fails_is_tried_as_often_as_declared_and_then_laid_aside(deployed: Deployed) -> None:
+    deployed.put(key(0, "bad"), b"poison")
+    deployed.put(key(1, "good"))
+    deployed.until(lambda: deployed.uris("counted"))
+    assert "this object is poison" in json.dumps(deployed.first_dead(COUNTED))
+    lots = f"lots/project=p/version=1/arc=counted/lot={FIRST}/"
+    names = Counter(name.rpartition("/")[2] for name in deployed.keys(HOME.state, lots))
+    assert names == {"claim.json": 3, "failed.json": 3}
+    assert len(deployed.uris("counted")) == 1
+
+
+def test_an_unknown_event_fails_by_name(deployed: Deployed) -> None:
+    answer = deployed.invoke(COPIED, {"strange": 1})
+    told = json.loads(answer["Payload"].read())
+    assert told["errorType"] == "InvalidInput"
+    assert "an event of strange" in told["errorMessage"]
+
+
+def test_a_queue_s_bad_message_holds_up_no_other(cloud: MiniStack, folder: Path) -> None:
+    try:
+        deployed = Deployed(cloud, RAW, COPIED, queued=True)
+        names = [key(0, f"{number}") for number in range(25)]
+        for name in [*names[:10], "raw/undated", *names[10:]]:
+            deployed.put(name)
+        deployed.until(lambda: len(deployed.uris("copied")) == 25)
+        assert deployed.first_dead(RAW)["detail"]["object"]["key"] == "raw/undated"
+        assert deployed.dead(RAW) == []
+        assert deployed.overwritten() == []
+    finally:
+        cloud.reset()
+
+
+@pytest.mark.full
+def test_an_object_travels_without_any_patch_but_the_runtime_s(folder: Path) -> None:
+    """Alarms are looked at every ten seconds, and calls by rules are not tried again."""
+    with MiniStack((MANAGED,)) as plain:
+        deployed = Deployed(plain, RAW, COPIED, COUNTED, folder=folder)
+        deployed.put(key(0, "a"))
+        deployed.until(lambda: deployed.uris("counted"), seconds=90)
+        assert deployed.overwritten() == []
