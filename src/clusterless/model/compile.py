@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterless.model.base import given
+from clusterless.model.capabilities import Capabilities
 from clusterless.model.components import Arc, Boundary, Running
 from clusterless.model.dataset import Dataset, Source
 from clusterless.model.graph import External, Graph, graph
@@ -28,15 +29,20 @@ MARGIN = 60.0
 
 
 def compile_pipeline(
-    pipeline: Pipeline, *, folder: Path | None = None, external: Mapping[str, External] | None = None
+    pipeline: Pipeline,
+    *,
+    folder: Path | None = None,
+    external: Mapping[str, External] | None = None,
+    capabilities: Capabilities | None = None,
 ) -> ProjectSpec:
     """The spec of a pipeline.
 
     ``folder`` is the one its file lies in: a relative root and relative directories of commands are taken from there, and
     it is kept as ``extra["folder"]``, where handlers beside the pipeline are imported from. ``external`` tells of datasets of
-    other projects, by id. Raises :class:`ProjectErrors` with everything that stands in the way.
+    other projects, by id; ``capabilities`` what the provider can do, if that is to be asked. Raises :class:`ProjectErrors`
+    with everything that stands in the way.
     """
-    problems = verify(pipeline, external=external)
+    problems = verify(pipeline, capabilities, external)
     wrong = [problem for problem in problems if problem.severity == "error" or problem.code == "external"]
     if wrong:
         raise ProjectErrors(wrong)

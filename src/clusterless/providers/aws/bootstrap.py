@@ -71,7 +71,7 @@ class Bootstrap(Component):
         self.args = args
         self.region = args.home.region
         buckets = {kind: self._bucket(kind) for kind in StoreKind}
-        s3.BucketNotification(
+        announced = s3.BucketNotification(
             self.child("manifest-events"),
             bucket=buckets[StoreKind.MANIFEST].bucket,
             eventbridge=True,
@@ -91,6 +91,7 @@ class Bootstrap(Component):
             tags=own_tags(SCOPE, VERSION, args.home.stage),
             opts=self.options(),
         )
+        self.ready = [buckets[StoreKind.METADATA], buckets[StoreKind.ARC_STATE], announced, group]
         self.metadata_bucket = buckets[StoreKind.METADATA].bucket
         self.state_bucket = buckets[StoreKind.ARC_STATE].bucket
         self.manifest_bucket = buckets[StoreKind.MANIFEST].bucket

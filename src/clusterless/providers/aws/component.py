@@ -85,6 +85,8 @@ class Component(pulumi.ComponentResource):
         self.name = name
         self.after = _listed(opts.depends_on if opts else None)
         """What it was told to come after. Its children are made later, too, but only those that are told so go before it."""
+        self.ready: list[pulumi.Resource] = []
+        """What others wait for who need it: few, where to wait for a component is to wait for each of its children."""
 
     def child(self, what: str) -> str:
         """The name of a child."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -46,6 +46,7 @@ NOTES = {
 }
 
 
+@cache
 def components() -> dict[str, str]:
     """Where the component of each kind is, ``module:name``: ours, and those that packages bring."""
     return {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **COMPONENTS}

@@ -70,8 +70,8 @@ class DeploymentArgs:
     @cached_property
     def spec(self) -> ProjectSpec:
         """The compiled pipeline. Raises :class:`ProjectErrors` with all that AWS cannot do, too."""
-        refuse(self.pipeline, self.settings, self.external)
-        return compile_pipeline(self.pipeline, folder=self.folder, external=self.external)
+        able = capabilities(self.settings.rules)
+        return compile_pipeline(self.pipeline, folder=self.folder, external=self.external, capabilities=able)
 
     @cached_property
     def home(self) -> Home:
@@ -91,9 +91,9 @@ class Deployment(Component):
         super().__init__(name, opts)
         self.args, self.region = args, args.home.region
         self.bootstrap = self._bootstrap()
-        after = [self.bootstrap] if self.bootstrap else []
+        after = self.bootstrap.ready if self.bootstrap else []
         made = self._resources()
-        functions = dict(self._components(spec, [*after, *made.values()]))
+        functions = dict(self._components(spec, [*after, *(it for each in made.values() for it in each.ready)]))
         self._records(after)
         self._outputs(functions, made)
 
@@ -106,7 +106,7 @@ class Deployment(Component):
             BootstrapArgs(args.pipeline.placement, args.settings),
             self.options(delete_before_replace=None),
         )
-        self._owned("bootstrap-owner", SCOPE, VERSION, [made])
+        self._owned("bootstrap-owner", SCOPE, VERSION, made.ready)
         return made
 
     # -- resources ---------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Deployment(Component):
 
     # -- boundaries and arcs -----------------------------------------------------------------------------------------------
 
-    def _components(self, spec: ProjectSpec, after: list[Component]) -> Iterable[tuple[str, FunctionComponent]]:
+    def _components(self, spec: ProjectSpec, after: list[pulumi.Resource]) -> Iterable[tuple[str, FunctionComponent]]:
         pipeline = self.args.pipeline
         boundaries: dict[str, Boundary] = {it.name: it for it in pipeline.boundaries}
         arcs: dict[str, Arc] = {it.name: it for it in pipeline.arcs}
@@ -162,7 +162,7 @@ class Deployment(Component):
 
     # -- records -----------------------------------------------------------------------------------------------------------
 
-    def _records(self, after: list[Bootstrap]) -> None:
+    def _records(self, after: list[pulumi.Resource]) -> None:
         """What the pipeline is, for reports; and whose deployment this is, for the next one."""
         args = self.args
         base = f"s3://{args.home.metadata}/"
@@ -171,10 +171,10 @@ class Deployment(Component):
         project = args.pipeline.project
         self._owned("owner", project.name, project.version, after)
 
-    def _owned(self, what: str, name: str, version: str, after: list[Bootstrap]) -> None:
+    def _owned(self, what: str, name: str, version: str, after: list[pulumi.Resource]) -> None:
         self._object(what, owner_key(name, version), wiring.readable(self.args.owner.data()), after)
 
-    def _object(self, what: str, key: str, content: str, after: list[Bootstrap]) -> None:
+    def _object(self, what: str, key: str, content: str, after: list[pulumi.Resource]) -> None:
         s3.BucketObjectv2(
             self.child(what),
             bucket=self.args.home.metadata,
@@ -235,9 +235,9 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
     return made
 
 
-def refuse(pipeline: Pipeline, settings: Settings, external: Mapping[str, External] | None = None) -> None:
+def refuse(pipeline: Pipeline, settings: Settings) -> None:
     """Refuse what AWS cannot do, and what is wrong with the pipeline anyway: all of it at once."""
-    problems = [it for it in verify(pipeline, capabilities(settings.rules), external) if it.severity == "error"]
+    problems = [it for it in verify(pipeline, capabilities(settings.rules)) if it.severity == "error"]
     if problems:
         raise ProjectErrors(problems)
 

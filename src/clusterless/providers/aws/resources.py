@@ -83,10 +83,12 @@ class S3Bucket(ResourceComponent):
             self, "bucket", what.bucket_name, args.settings, args.tags, policy, versioned=what.versioned,
             remove=what.remove_on_destroy,
         )  # fmt: skip
+        self.ready = [made]
         if what.enable_event_bridge:
-            s3.BucketNotification(
-                self.child("events"), bucket=made.bucket, eventbridge=True, region=self.region, opts=self.options()
-            )
+            events = self.child("events")
+            self.ready = [
+                s3.BucketNotification(events, bucket=made.bucket, eventbridge=True, region=self.region, opts=self.options())
+            ]
         self.bucket = made.bucket
         self.exported(args, made.arn)
 
