@@ -277,7 +277,7 @@ def test_reconcile_finds_what_no_event_told(lake: Lake, capsys: pytest.CaptureFi
         ([1], "an event that is a list"),
         ("text", "an event that is a str"),
         ({"source": "aws.s3", "detail-type": "Object Created", "detail": {}}, "'Object Created' of detail, detail-type, source"),
-        ({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {}}, "'Batch Job State Change'"),
+        ({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": 1}, "'Batch Job State Change'"),
         ({"clusterless": "dance"}, "'dance' of clusterless"),
         ({"Records": [{"body": "no id"}]}, "an event of Records"),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
-from clusterless.providers.aws.events import Asked, Created, shape
+from clusterless.providers.aws.events import Asked, Created
 from clusterless.providers.aws.secrets import Secrets
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.settling import Settling
@@ -20,7 +20,7 @@ from clusterless.runtime.lots import parse_lot, utc
 from clusterless.runtime.policy import Run, run_named
 from clusterless.runtime.site import Announcement, Delivery, Site, announcement
 from clusterless.runtime.spec import ArcSpec
-from clusterless.runtime.work import Execute, Produced, Work
+from clusterless.runtime.work import Execute, Jobs, Produced, Work
 from clusterless.runtime.workloads import execute
 
 
@@ -51,6 +51,7 @@ class Delivering:
             clock,
             self.alarm,
             settle_source=settle or Settling(config.settles, services, clock),
+            jobs=_jobs(config, services),
         )
 
     def _execute(self, work: Work) -> Mapping[str, Produced]:
@@ -92,8 +93,20 @@ class Delivering:
                     self._tell([self.runner.replay(run, delivery, cascade=cascade)])
             case "reconcile":
                 self._reconcile(delivery)
+            case "job" if self.runner.jobs is not None:
+                self._ended(asked.told, delivery)
             case _:
-                raise InvalidInput(f"'{self.spec.name}' is an arc, and takes no such event", where=shape(asked.told))
+                raise InvalidInput(f"'{self.spec.name}' is an arc, and takes no such event", where=asked.shape)
+
+    def _ended(self, job: Mapping[str, Any], delivery: Delivery) -> None:
+        """A job changed its state. Of the parts of a divided job only the whole counts."""
+        from clusterless.providers.aws.jobs import ENDED, named
+
+        if job.get("status") not in ENDED or ":" in str(job.get("jobId", "")):
+            self.telemetry.say("passed over", job=job.get("jobId"), status=job.get("status"))
+            return
+        run, generation, attempt = named(job)
+        self._tell([self.runner.finish(run, generation, attempt, delivery)])
 
     def _deliver(self, note: Announcement, delivery: Delivery) -> None:
         self._deadline = delivery.deadline
@@ -111,9 +124,7 @@ class Delivering:
         lot, role = parse_lot(asked.text("lot")), asked.told.get("role")
         runs = [run for run in run_named(self.spec, lot) if role in (None, "", run.role)]
         if not runs:
-            raise InvalidInput(
-                f"'{self.spec.name}' has no run {lot}", where=shape(asked.told), fix="name a lot, and a role of it"
-            )
+            raise InvalidInput(f"'{self.spec.name}' has no run {lot}", where=asked.shape, fix="name a lot, and a role of it")
         return runs
 
     def _reconcile(self, delivery: Delivery) -> None:
@@ -138,6 +149,14 @@ class Delivering:
                 until=_instant(result.until),
                 holder=result.holder,
             )
+
+
+def _jobs(config: FunctionConfig, services: Services) -> Jobs | None:
+    if config.job is None:
+        return None
+    from clusterless.providers.aws.jobs import BatchJobs
+
+    return BatchJobs(config.job, services)
 
 
 def _note(asked: Asked) -> Announcement:

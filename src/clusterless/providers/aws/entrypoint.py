@@ -4,6 +4,7 @@ One process keeps one component, with what it remembers of lots. Which event it 
 
 =============================================  ===============================================================================
 S3's ``Object Created``, by EventBridge        a boundary marks the object, an arc is delivered the lot that it announces
+``Batch Job State Change``, likewise            an arc finishes the attempt whose job has ended
 ``Records`` of SQS that hold such events       the same for each; those that fail are named, and come again
 ``{"clusterless": "alarm", "name", "at"}``     a boundary closes a lot, an arc wakes a run
 ``{"clusterless": "tick", "time"}``            a schedule's interval has ended

@@ -10,6 +10,7 @@ from clusterless.runtime.errors import InvalidInput
 Event: TypeAlias = Mapping[str, Any]
 WORDS = ("alarm", "tick", "settle", "announce", "replay", "reconcile")
 """What an event of our own asks for, under its key ``clusterless``."""
+JOB = "Batch Job State Change"
 
 
 class Created(NamedTuple):
@@ -20,22 +21,26 @@ class Created(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """An event of our own."""
+    """An event of our own; or, as ``job``, what Batch tells of a job."""
 
     word: str
     told: Event
+
+    @property
+    def shape(self) -> str:
+        return f"an event {self.word!r} of {', '.join(sorted(map(str, self.told)))}"
 
     def text(self, name: str) -> str:
         """A text that has to be there."""
         found = self.told.get(name)
         if not isinstance(found, str) or not found:
-            raise InvalidInput(f"an event {self.word!r} says {name!r}, and this one does not", where=shape(self.told))
+            raise InvalidInput(f"an event {self.word!r} says {name!r}, and this one does not", where=self.shape)
         return found
 
     def number(self, name: str, default: float) -> float:
         found = self.told.get(name, default)
         if isinstance(found, bool) or not isinstance(found, int | float):
-            raise InvalidInput(f"{name!r} is a number", where=shape(self.told))
+            raise InvalidInput(f"{name!r} is a number", where=self.shape)
         return found
 
 
@@ -45,6 +50,8 @@ def read(event: Any) -> Created | Asked:
         word = event.get("clusterless")
         if word in WORDS:
             return Asked(str(word), event)
+        if event.get("source") == "aws.batch" and event.get("detail-type") == JOB and isinstance(event.get("detail"), Mapping):
+            return Asked("job", event["detail"])
         if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
             try:
                 detail = event["detail"]

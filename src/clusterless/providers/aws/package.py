@@ -38,7 +38,7 @@ from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreUnav
 from clusterless.runtime.spec import ArcSpec
 
 INSIDE = (
-    *("alarms", "config", "delivering", "entrypoint", "events", "place"),
+    *("alarms", "config", "delivering", "entrypoint", "events", "jobs", "place"),
     *("secrets", "services", "settling", "signing", "taking", "telemetry"),
 )
 """This provider's run-time half."""

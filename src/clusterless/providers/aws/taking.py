@@ -8,7 +8,7 @@ from typing import Any
 
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
-from clusterless.providers.aws.events import Asked, Created, shape
+from clusterless.providers.aws.events import Asked, Created
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arriving import Arriving
@@ -99,7 +99,7 @@ class Taking:
             case "reconcile":
                 self._reconcile(delivery)
             case _:
-                raise InvalidInput(f"'{self.spec.name}' is a boundary, and takes no such event", where=shape(asked.told))
+                raise InvalidInput(f"'{self.spec.name}' is a boundary, and takes no such event", where=asked.shape)
 
     def _alarm(self, asked: Asked) -> None:
         name, at = asked.text("name"), asked.number("at", 0.0)
