@@ -160,10 +160,10 @@ def test_an_option_of_all_commands_may_stand_before_them(run: Cls) -> None:
     assert run("--output", "json", "placements", "list", "--output", "csv").lines[0] == "provider,stage,account,region"
 
 
-def test_a_pipeline_on_a_cloud_is_not_looked_for_in_a_folder(shop: Cls) -> None:
+def test_a_pipeline_on_a_cloud_is_not_run_in_a_folder(shop: Cls) -> None:
     text = Path("pipeline.py").read_text().replace("import Dataset, Pipeline, local", "import Dataset, Pipeline, aws")
     Path("pipeline.py").write_text(text.replace('local("./lake", stage="dev")', 'aws("123456789012", "us-east-2")'))
-    for command in (("local", "run"), ("datasets", "status"), ("why", "totals", LOT)):
+    for command in (("local", "run"), ("local", "watch"), ("datasets", "status", "-p", "pipeline.py", "--root", "lake")):
         answer = shop(*command)
         assert answer.code == 1
         assert "placed at aws/123456789012/us-east-2" in answer.err

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from clusterless.cli.errors import Failed, problem_lines
-from clusterless.cli.home import capabilities, lake, load
+from clusterless.cli.home import at, capabilities, load
 from clusterless.cli.options import Format, OutputOption, PipelineOption, examples
 from clusterless.cli.output import emit, emit_json
 
@@ -43,16 +43,12 @@ def verify(pipeline: PipelineOption = None, output: OutputOption = None) -> None
 
 
 def _externals(loaded: Any) -> Any:
-    """Datasets of other projects that the lake knows already."""
+    """Datasets of other projects that the placement knows already. One that reads none is not asked."""
     from clusterless.model.registered import externals
-    from clusterless.operations.inventory import placement_of
-    from clusterless.providers.local.place import Place
 
-    if loaded.pipeline.placement.provider != "local":
+    if capabilities(loaded.pipeline.placement.provider) is None:
         return {}
-    at = placement_of(loaded.pipeline)
-    place = Place(lake(loaded, None), {"stage": at.stage, "account": at.account, "region": at.region})
-    return externals(loaded.pipeline, place.metadata)
+    return externals(loaded.pipeline, at(loaded).placements[0])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterless.cli.errors import NoSuchFile
-from clusterless.cli.home import Home, local_home
+from clusterless.cli.home import Lake, lake
 from clusterless.cli.options import OutputOption, PipelineOption, RootOption, examples
 from clusterless.cli.output import emit
 from clusterless.runtime.errors import InvalidInput
@@ -41,13 +41,13 @@ def drop(
     """Put files in as arrivals: each whole at once, at its time. The next run, or a watch, takes them."""
     from clusterless.operations.ranges import instant
 
-    home = local_home(pipeline, root)
+    home = lake(pipeline, root)
     modified = None if at is None else instant(at, time.time())
     spec, folder = _target(home.spec, into)
     for file in files:
         if not file.is_file():
             raise NoSuchFile("there is no such file", where=str(file))
-    home.placements[0].place.prepare()
+    home.place.prepare()
     emit(Dropped, [_drop(home, spec, folder, file, modified) for file in files], output)
 
 
@@ -60,9 +60,9 @@ class Dropped:
     lot: str
 
 
-def _target(project: ProjectSpec | None, into: str | None) -> tuple[BoundarySpec, str]:
+def _target(project: ProjectSpec, into: str | None) -> tuple[BoundarySpec, str]:
     """The boundary that will take the files, and the folder below the root they go to."""
-    puts = [spec for spec in project.boundaries if spec.kind == "put"] if project else []
+    puts = [spec for spec in project.boundaries if spec.kind == "put"]
     known = ", ".join(f"{spec.name} ({spec.dataset.path})" for spec in puts) or "none"
     if into is None:
         if len(puts) == 1:
@@ -78,7 +78,7 @@ def _target(project: ProjectSpec | None, into: str | None) -> tuple[BoundarySpec
     raise InvalidInput(f"no boundary is named {into!r}, and none watches there", fix=f"there are {known}")
 
 
-def _drop(home: Home, spec: BoundarySpec, folder: str, file: Path, modified: float | None) -> Dropped:
+def _drop(home: Lake, spec: BoundarySpec, folder: str, file: Path, modified: float | None) -> Dropped:
     from clusterless.providers.local.dropping import drop as put
     from clusterless.runtime.paths import PathFilter
     from clusterless.runtime.uri import join, split
@@ -87,11 +87,11 @@ def _drop(home: Home, spec: BoundarySpec, folder: str, file: Path, modified: flo
     if file.name.startswith(".") or not PathFilter(spec.filter, split(spec.dataset.path)[2]).keep(f"/{key}"):
         raise InvalidInput(f"boundary '{spec.name}' does not take files of that name", where=str(file), fix="see its filter")
     lot = _lot(home, spec, join("", key), time.time() if modified is None else modified)
-    put(home.placements[0].place.root, key, file, modified)
+    put(home.place.root, key, file, modified)
     return Dropped(join("", key), spec.name, lot)
 
 
-def _lot(home: Home, spec: BoundarySpec, uri: str, modified: float) -> str:
+def _lot(home: Lake, spec: BoundarySpec, uri: str, modified: float) -> str:
     """The lot that an arrival will be in, if it is not late for it. Raises if no lot takes it."""
     from clusterless.providers.local.timing import Alarms, ComponentAlarm
     from clusterless.runtime.clock import SystemClock
@@ -99,5 +99,5 @@ def _lot(home: Home, spec: BoundarySpec, uri: str, modified: float) -> str:
     from clusterless.runtime.records import Arrival
 
     nobodys = ComponentAlarm(Alarms(), ("boundary", spec.name))  # nothing is marked here, so nothing is armed
-    intake = Intake(spec, home.placements[0].place.site(), SystemClock(), nobodys)
+    intake = Intake(spec, home.place.site(), SystemClock(), nobodys)
     return str(intake.lot_of(Arrival(uri, "", int(modified), 0)))

@@ -1,16 +1,16 @@
-"""Where a command looks: the placement of a pipeline's file, or every placement in a folder.
+"""Where a command looks: the placement of a pipeline's file, or every placement at a root.
 
-This is the one place of the command line that knows a provider; operations get stores.
+This is the one place of the command line that finds a provider; operations get stores.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterless.cli.errors import NoSuchFile
 from clusterless.cli.options import PIPELINE
@@ -18,24 +18,39 @@ from clusterless.runtime.errors import InvalidInput
 
 if TYPE_CHECKING:
     from clusterless.model.capabilities import Capabilities
+    from clusterless.model.control import Buckets, ControlPlane, Outside
     from clusterless.model.load import Loaded
     from clusterless.operations.records import PlacementRecord
     from clusterless.providers.local.place import Place
     from clusterless.runtime.spec import ProjectSpec
 
+GROUP = "clusterless.providers"
+
 
 @dataclass(frozen=True)
 class There:
-    """One placement and its stores."""
+    """One placement, its stores, and what reaches its components."""
 
     record: PlacementRecord
-    place: Place
+    provider: Outside
+    root: str | None = None
+    """Where its buckets lie, if they are folders."""
+
+    @cached_property
+    def place(self) -> Buckets:
+        return self.provider.place(asdict(self.record), self.root)
+
+    @cached_property
+    def control(self) -> ControlPlane:
+        return self.provider.control({**asdict(self.record), "root": self.root})
 
     def dead(self, delivery: str) -> bool:
         """Whether the holder of a claim is known to be gone."""
-        from clusterless.providers.local.liveness import dead
+        return self.place.dead(delivery)
 
-        return dead(self.place.workers, delivery)
+    def get(self, key: str) -> bytes | None:
+        """An object of the metadata bucket, which is reached no sooner than it is asked for one."""
+        return self.place.metadata.get(key)
 
 
 @dataclass(frozen=True)
@@ -43,41 +58,49 @@ class Home:
     """What a command was pointed at."""
 
     loaded: Loaded | None
-    root: Path | None
+    root: str | None
 
     @cached_property
     def placements(self) -> list[There]:
-        """The placements to look at: the pipeline's, or all in the folder."""
+        """The placements to look at: the pipeline's, or all at the root."""
         from clusterless.operations.inventory import placement_of, placements
 
         if self.loaded is not None:
-            return [_there(placement_of(self.loaded.pipeline), lake(self.loaded, self.root))]
+            record = placement_of(self.loaded.pipeline)
+            return [There(record, _outside(record.provider), _root(self.loaded, self.root))]
         assert self.root is not None
-        buckets = sorted(entry.name for entry in self.root.iterdir() if entry.is_dir())
-        return [_there(record, self.root) for record in placements("local", buckets)]
+        provider = _of_root(self.root)
+        return [There(record, provider, self.root) for record in placements(provider.name, provider.buckets(self.root))]
 
     @cached_property
     def spec(self) -> ProjectSpec | None:
-        """The compiled pipeline, if there is a file."""
-        return None if self.loaded is None else compiled(self.loaded, self.placements[0].place)
+        """The compiled pipeline, if there is a file; datasets of other projects are looked up in its placement."""
+        if self.loaded is None:
+            return None
+        from clusterless.model.compile import compile_pipeline
+        from clusterless.model.registered import externals
+
+        known = externals(self.loaded.pipeline, self.placements[0])
+        return compile_pipeline(self.loaded.pipeline, folder=self.loaded.folder, external=known)
 
 
-def _there(record: PlacementRecord, root: Path) -> There:
-    from clusterless.providers.local.place import Place
-
-    return There(record, Place(root, {"stage": record.stage, "account": record.account, "region": record.region}))
-
-
-def look(pipeline: str | None, root: Path | None) -> Home:
-    """Where a report looks: at a folder if only that is given, else at the pipeline's placement."""
+def look(pipeline: str | None, root: str | None) -> Home:
+    """Where a report looks: at a root if only that is given, else at the pipeline's placement."""
     if pipeline is None and root is not None:
-        from clusterless.providers.local.place import check_folders
-
-        check_folders(root)
-        if not root.is_dir():
-            raise NoSuchFile("there is no such folder", where=str(root), fix="give the lake's folder with --root")
+        if not _scheme(root):
+            _check_folder(Path(root))
         return Home(None, root)
-    return Home(load(pipeline), root)
+    return at(load(pipeline), root)
+
+
+def at(loaded: Loaded, root: str | None = None) -> Home:
+    """A pipeline in its placement; ``root`` is another folder for a local one. Raises :class:`InvalidInput` for a URI."""
+    if root is not None and _scheme(root):
+        fix = "leave out -p: what is deployed there is registered there"
+        raise InvalidInput("a pipeline's file says itself where it is placed", where=root, fix=fix)
+    home = Home(loaded, root)
+    assert home.placements
+    return home
 
 
 def load(pipeline: str | None) -> Loaded:
@@ -94,52 +117,108 @@ def load(pipeline: str | None) -> Loaded:
         return load_file(pipeline or PIPELINE)
 
 
-def lake(loaded: Loaded, root: Path | None) -> Path:
-    """The folder of a local pipeline; any other provider is refused."""
-    at = loaded.pipeline.placement
-    if at.provider != "local":
+# -- folders -------------------------------------------------------------------------------------------------------------------
+
+
+def _check_folder(root: Path) -> None:
+    from clusterless.providers.local.place import check_folders
+
+    check_folders(root)
+    if not root.is_dir():
+        raise NoSuchFile("there is no such folder", where=str(root), fix="give the lake's folder with --root")
+
+
+def _root(loaded: Loaded, root: str | None) -> str | None:
+    """The folder of a local pipeline."""
+    placed = loaded.pipeline.placement
+    if placed.provider != "local":
+        if root is not None:
+            raise InvalidInput(f"the pipeline is placed at {placed}, not in a folder", where=root, fix="leave out -p, or --root")
+        return None
+    from clusterless.providers.local.place import check_folders
+
+    folder = Path(root) if root is not None else loaded.folder / Path(placed.root or "").expanduser()
+    check_folders(folder, [boundary.dataset.path or "" for boundary in loaded.pipeline.boundaries])
+    return str(folder)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A local pipeline and its folder."""
+
+    loaded: Loaded
+    place: Place
+    spec: ProjectSpec
+
+
+def lake(pipeline: str | None, root: Path | None) -> Lake:
+    """The local pipeline that a command runs. Raises :class:`InvalidInput` for one that is placed elsewhere."""
+    from clusterless.providers.local.place import Place
+
+    loaded = load(pipeline)
+    placed = loaded.pipeline.placement
+    if placed.provider != "local":
         raise InvalidInput(
-            f"the pipeline is placed at {at}, and this command works on local ones",
+            f"the pipeline is placed at {placed}, and this command works on local ones",
             where=loaded.file,
             fix="place it with local('./lake')",
         )
-    from clusterless.providers.local.place import check_folders
-
-    folder = root if root is not None else loaded.folder / Path(at.root or "").expanduser()
-    check_folders(folder, [boundary.dataset.path or "" for boundary in loaded.pipeline.boundaries])
-    return folder
-
-
-def local_home(pipeline: str | None, root: Path | None) -> Home:
-    """A local pipeline and its folder."""
-    loaded = load(pipeline)
-    lake(loaded, root)
-    return Home(loaded, root)
+    home = at(loaded, None if root is None else str(root))
+    [there], spec = home.placements, home.spec
+    assert isinstance(there.place, Place)
+    assert spec is not None
+    return Lake(loaded, there.place, spec)
 
 
-def compiled(loaded: Loaded, place: Place) -> ProjectSpec:
-    """The spec of a pipeline, datasets of other projects looked up in its placement."""
-    from clusterless.model.compile import compile_pipeline
-    from clusterless.model.registered import externals
+# -- providers -----------------------------------------------------------------------------------------------------------------
 
-    return compile_pipeline(loaded.pipeline, folder=loaded.folder, external=externals(loaded.pipeline, place.metadata))
+
+def _scheme(root: str) -> str:
+    """The scheme of a root that is a URI; empty for a folder."""
+    scheme, separator, _ = root.partition("://")
+    return scheme.lower() if separator else ""
+
+
+def _of_root(root: str) -> Outside:
+    """The provider whose storage a root lies in."""
+    from importlib.metadata import entry_points
+
+    scheme = _scheme(root)
+    for entry in entry_points(group=GROUP):
+        found = record_of(entry.name)
+        if found is not None and getattr(found, "scheme", None) == scheme:
+            known: Outside = found
+            return known
+    raise InvalidInput(f"no provider here stores at {scheme}://", where=root, fix="give a folder, or s3://bucket")
+
+
+def _outside(provider: str) -> Outside:
+    found = record_of(provider)
+    if not hasattr(found, "place"):
+        raise InvalidInput(f"nothing here can look into a placement of '{provider}'", fix="install the package that brings it")
+    known: Outside = found
+    return known
+
+
+def record_of(provider: str) -> Any:
+    """A provider's record; None if it is not installed, or cannot be imported."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=provider):
+        try:
+            return entry.load()
+        except (ImportError, AttributeError):
+            return None
+    return None
 
 
 def capabilities(provider: str) -> Capabilities | None:
     """What a provider says it can do; None if it is not installed, or says nothing."""
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group="clusterless.providers", name=provider):
-        try:
-            found = entry.load()
-        except (ImportError, AttributeError):
-            return None
-        record: Capabilities | None = getattr(found, "capabilities", None)
-        return record
-    return None
+    found: Capabilities | None = getattr(record_of(provider), "capabilities", None)
+    return found
 
 
-def options(pipeline: str | None, root: Path | None) -> str:
+def options(pipeline: str | None, root: Path | str | None) -> str:
     """The options that make another command look at the same place."""
     from shlex import quote
 

@@ -14,7 +14,7 @@ import typer
 
 from clusterless.cli import drop
 from clusterless.cli.errors import Failed
-from clusterless.cli.home import Home, local_home
+from clusterless.cli.home import Lake, lake
 from clusterless.cli.home import options as same_place
 from clusterless.cli.options import Format, OutputOption, PipelineOption, RootOption, examples
 from clusterless.cli.outcome import Failures, show_report
@@ -71,7 +71,7 @@ def watch(
         runner.on_announcement(lambda note: _say(note, output, answer))
         failures = Failures(runner.project, same_place(pipeline, root))
         with stop.listening(), redirect_stdout(sys.stderr):
-            typer.echo(f"watching {home.placements[0].place.root}; Ctrl-C ends it", err=True)
+            typer.echo(f"watching {home.place.root}; Ctrl-C ends it", err=True)
             report = runner.watch(stop.asked, idle=lambda: _tell(runner, failures))
     failures.tell(report.failures)
     failures.tell_rejected(report.rejected)
@@ -86,15 +86,13 @@ def watch(
 @contextmanager
 def _running(
     pipeline: str | None, root: Path | None, workers: int | None, *, patient: bool
-) -> Iterator[tuple[LocalRunner, Home]]:
+) -> Iterator[tuple[LocalRunner, Lake]]:
     """A runner of a pipeline that is registered in its placement."""
     from clusterless.operations.register import register
     from clusterless.providers.local import LocalRunner
 
-    home = local_home(pipeline, root)
-    assert home.loaded is not None
-    assert home.spec is not None
-    place = home.placements[0].place
+    home = lake(pipeline, root)
+    place = home.place
     place.prepare()
     register(home.loaded.pipeline, place.metadata, f"{Path(place.metadata.root).name}/")
     with LocalRunner(home.spec, root=place.root, workers=workers, patient=patient) as runner:

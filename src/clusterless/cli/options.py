@@ -59,7 +59,10 @@ PipelineOption = Annotated[
 ]
 RootOption = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The lake's folder, instead of the declared one.")]
 LookOption = Annotated[
-    Path | None, typer.Option("--root", metavar="DIR", help="Look into this folder instead: at all placements in it, without -p.")
+    str | None,
+    typer.Option(
+        "--root", metavar="DIR|URI", help="Look here instead, without -p: at all placements in a folder, or s3://BUCKET of one."
+    ),
 ]
 OutputOption = Annotated[
     Format | None, typer.Option("--output", "-o", callback=_inherited, help="How to print.  [default: table]", show_default=False)

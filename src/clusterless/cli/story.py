@@ -53,7 +53,7 @@ def why(
 
     home = look(pipeline, root)
     there, catalog, id = _find(home, dataset)
-    run = f"cls local run{same_place(pipeline, root)}"
+    run = f"{'cls reconcile' if there.provider.scheme else 'cls local run'}{same_place(pipeline, root)}"
     place = there.place
     story = story_of(Archive(place.manifests, place.state, catalog, time.time(), there.dead, run), id, _lot(catalog, id, lot))
     if output is Format.JSON:

@@ -139,6 +139,16 @@ class ComponentNames:
         name = self._names.rule(self.name) if self.sort == "boundary" else self._names.arc_rule(self.name)
         return name if role in (None, "main") else shorten(f"{name}-{role}", LIMITS["rule"])
 
+    @cached_property
+    def job(self) -> str:
+        """The queue and the definition of an arc's containers, and the environment they run in if it is the arc's own."""
+        return self._names.job(self.name)
+
+    @property
+    def job_rule(self) -> str:
+        """The rule that tells an arc of its jobs' ends."""
+        return shorten(f"{self._names.arc_rule(self.name)}-job", LIMITS["rule"])
+
     @property
     def schedule(self) -> str:
         """The recurring schedule of a schedule boundary."""

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterless.model.capabilities import AWS_RULES, Capabilities
 from clusterless.model.kinds import kind
 from clusterless.model.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from clusterless.providers.aws.control import Control
+    from clusterless.providers.aws.outside import Outside
 
 GROUP = "clusterless.components.aws"
 """Entry points of components that packages bring for their kinds: ``"acme:etl:dedupeArc" = "acme.aws:DedupeArc"``."""
@@ -72,6 +76,7 @@ class Provider:
     """A provider as verification, the command line and a Pulumi program see it."""
 
     name: str = "aws"
+    scheme: str = "s3"
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -81,6 +86,25 @@ class Provider:
         """Deploy, as part of the running Pulumi program; see :func:`clusterless.providers.aws.provision.provision`."""
         deploy: Callable[..., Any] = import_module("clusterless.providers.aws.provision").provision
         return deploy(pipeline, **options)
+
+    def buckets(self, root: str) -> list[str]:
+        """Names of the account's buckets at ``root``; see :func:`clusterless.providers.aws.outside.metadata_buckets`."""
+        from clusterless.providers.aws.outside import metadata_buckets
+
+        return metadata_buckets(root)
+
+    def place(self, placement: Mapping[str, Any], root: str | None) -> Outside:
+        """A placement's buckets, read with the credentials of this machine's user."""
+        from clusterless.providers.aws.outside import Outside
+
+        del root  # a bucket's name says all
+        return Outside(placement)
+
+    def control(self, placement: Mapping[str, Any]) -> Control:
+        """What reaches the functions of a placement."""
+        from clusterless.providers.aws.control import Control
+
+        return Control(placement)
 
 
 provider = Provider()

@@ -6,9 +6,17 @@ what holds them is :class:`~clusterless.providers.local.place.Place`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clusterless.model.capabilities import Capabilities
+from clusterless.runtime.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from clusterless.model.control import ControlPlane
+    from clusterless.providers.local.place import Place
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,25 @@ class Provider:
 
     name: str
     capabilities: Capabilities
+    scheme: str = ""
+
+    def buckets(self, root: str) -> list[str]:
+        """The folders in a folder."""
+        from clusterless.providers.local.place import check_folders
+
+        folder = Path(root)
+        check_folders(folder)
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+
+    def place(self, placement: Mapping[str, Any], root: str | None) -> Place:
+        """A placement in the folder ``root``."""
+        from clusterless.providers.local.place import Place
+
+        return Place(root or "", placement)
+
+    def control(self, placement: Mapping[str, Any]) -> ControlPlane:
+        """Nothing is deployed in a folder."""
+        raise InvalidInput("nothing is deployed in a folder", where=str(placement.get("root") or ""), fix="cls local run")
 
 
 provider = Provider(
