@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from typing import Any, cast
 
 import pytest
@@ -15,7 +14,6 @@ from clusterless.providers.aws.jobs import BatchJobs
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.signing import Reply
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable, WorkloadError
-from clusterless.runtime.spec import ArcSpec
 from tests.providers.aws.lake import Lake
 from tests.providers.aws.test_needs import arc, at, boundary, source
 
@@ -173,6 +171,6 @@ def test_a_refusal_is_told(lake: Boxed) -> None:
 
 
 def test_an_arc_without_jobs_takes_no_such_event() -> None:
-    copying: ArcSpec = changed(BOXED, workload={"kind": "copy"})
+    copying = arc("boxed", {"main": source(RAW)})
     with pytest.raises(InvalidInput, match="takes no such event"):
         Lake(RAW, copying, now=at(0).start).send("boxed", event({"jobId": "x", "status": "FAILED"}))

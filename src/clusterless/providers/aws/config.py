@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from clusterless.runtime.errors import UnknownFormat
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, arc_from_json, boundary_from_json
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, arc_from_json, boundary_from_json, to_json
 
 FORMAT = 1
 FILE = "clusterless.json"
@@ -71,7 +71,9 @@ class FunctionConfig:
 
     def to_json(self) -> str:
         """Canonical JSON: the same configuration gives the same bytes."""
-        return json.dumps({"kind": self.kind, **asdict(self)}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        parts = {"spec": json.loads(to_json(self.spec)), "alarms": vars(self.alarms), "job": vars(self.job) if self.job else None}
+        plain = {"kind": self.kind, **vars(self), **parts}
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> FunctionConfig:

@@ -1,8 +1,8 @@
 """Work that outlives a function: jobs of AWS Batch, submitted by the function that claimed the attempt.
 
-A job is called after its run and attempt, and told the same in its parameters, which Batch repeats in each of its events. What
-it is to do stands in its environment (:mod:`clusterless.runtime.workloads.remote`). Batch itself tries nothing again: attempts are
-the protocol's. What a job hands in beside its data goes below its first sink's path, where no manifest lists it.
+A job is called after its run and attempt, and told the same in its parameters, which Batch repeats in each of its events.
+What it is to do stands in its environment (:mod:`clusterless.runtime.workloads.remote`). Batch itself tries nothing again:
+attempts are the protocol's. What a job hands in beside its data goes below its first sink's path, where no manifest lists it.
 """
 
 from __future__ import annotations
