@@ -7,7 +7,7 @@ from typing import Any
 
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
-from clusterless.providers.aws.events import Asked, Created
+from clusterless.providers.aws.events import Asked, Created, read
 from clusterless.providers.aws.secrets import Secrets
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.settling import Settling
@@ -15,9 +15,9 @@ from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arc import ArcRunner, Settle, parse_run_alarm
 from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.clock import Clock
-from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.errors import InvalidInput, WorkloadError
 from clusterless.runtime.lots import parse_lot, utc
-from clusterless.runtime.policy import Run, run_named
+from clusterless.runtime.policy import Run, roles_of, run_named, runs_of
 from clusterless.runtime.site import Announcement, Delivery, Site, announcement
 from clusterless.runtime.spec import ArcSpec
 from clusterless.runtime.work import Execute, Jobs, Produced, Work
@@ -92,7 +92,9 @@ class Delivering:
                 for run in self._runs(asked):
                     self._tell([self.runner.replay(run, delivery, cascade=cascade)])
             case "reconcile":
-                self._reconcile(delivery)
+                self._reconcile(delivery, stubborn=bool(asked.told.get("again", False)))
+            case "again":
+                self._again(asked, delivery)
             case "job" if self.runner.jobs is not None:
                 self._ended(asked.told, delivery)
             case _:
@@ -110,7 +112,60 @@ class Delivering:
 
     def _deliver(self, note: Announcement, delivery: Delivery) -> None:
         self._deadline = delivery.deadline
-        self._tell(self.runner.deliver(note, delivery))
+        results = self.runner.deliver(note, delivery)
+        self._tell(results)
+        self._give_up(results, self._announced(note))
+
+    def _announced(self, note: Announcement) -> list[Run]:
+        """The runs that a lot takes part in."""
+        lot = parse_lot(note.lot)
+        return [run for role in roles_of(self.spec, note.dataset_id) for run in runs_of(self.spec, role, lot)]
+
+    def _give_up(self, results: list[Result], runs: list[Run]) -> None:
+        """Raise if an event's own run has no attempt left, so that the event reaches the dead letters. Runs that were looked
+        after beside it have events of their own."""
+        for result in results:
+            if result.ending is Ending.EXHAUSTED and result.run in runs:
+                fix = f"mend the cause, then: cls arcs redrive {self.spec.name}"
+                raise WorkloadError(f"all attempts at generation {result.generation} failed", where=str(result.run.lot), fix=fix)
+
+    def _again(self, asked: Asked, delivery: Delivery) -> None:
+        """An event that was given up on, or a run by its lot: with one attempt more than is declared. What concerns no run of its
+        own is only handled again."""
+        told = asked.told.get("event")
+        event = read(told) if told is not None else None
+        runs = self._runs(asked) if event is None else self._runs_told(event)
+        if event is not None and not runs:
+            self._handle(event, delivery)
+        for run in runs:
+            result = self.runner.catch_up(run, delivery)
+            if result.ending is Ending.EXHAUSTED:
+                result = self.runner.replay(run, Delivery(f"{delivery.id}/again", delivery.cause, delivery.deadline))
+            self._tell(self.runner.followed([result], delivery))
+
+    def _handle(self, event: Created | Asked, delivery: Delivery) -> None:
+        if isinstance(event, Created):
+            self.created(event, delivery)
+        else:
+            self.asked(event, delivery)
+
+    def _runs_told(self, event: Created | Asked) -> list[Run]:
+        """The runs that an event is of."""
+        if isinstance(event, Created):
+            note = announcement(event.key) if event.bucket == self.config.manifests else None
+            return self._announced(note) if note else []
+        match event.word:
+            case "announce":
+                return self._announced(_note(event))
+            case "alarm":
+                return [parse_run_alarm(event.text("name"))[0]]
+            case "again" | "replay":
+                return self._runs(event)
+            case "job":
+                from clusterless.providers.aws.jobs import named
+
+                return [named(event.told)[0]]
+        return []
 
     def _alarm(self, asked: Asked, delivery: Delivery) -> None:
         name, at = asked.text("name"), asked.number("at", 0.0)
@@ -118,7 +173,9 @@ class Delivering:
         if self.alarm.again(name, at):
             self.telemetry.say("armed again", lot=run.lot, role=run.role, until=_instant(at))
             return
-        self._tell(self.runner.woken(run, delivery, armed))
+        results = self.runner.woken(run, delivery, armed)
+        self._tell(results)
+        self._give_up(results, [run])
 
     def _runs(self, asked: Asked) -> list[Run]:
         lot, role = parse_lot(asked.text("lot")), asked.told.get("role")
@@ -127,18 +184,16 @@ class Delivering:
             raise InvalidInput(f"'{self.spec.name}' has no run {lot}", where=asked.shape, fix="name a lot, and a role of it")
         return runs
 
-    def _reconcile(self, delivery: Delivery) -> None:
+    def _reconcile(self, delivery: Delivery, *, stubborn: bool) -> None:
         from clusterless.runtime.reconcile import reconcile
 
-        self.telemetry.report(reconcile([], [self.runner], lambda _: (), delivery))
+        self.telemetry.report(reconcile([], [self.runner], lambda _: (), delivery, stubborn=stubborn))
 
     def _tell(self, results: list[Result]) -> None:
         for result in results:
             failed = result.ending is Ending.EXHAUSTED
             if result.ending is Ending.COMMITTED:
                 self.telemetry.count("LotsCommitted")
-            if failed:
-                self.telemetry.count("LotsFailed")
             self.telemetry.say(
                 result.ending.value,
                 level="ERROR" if failed else "INFO",

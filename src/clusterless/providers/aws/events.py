@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from clusterless.runtime.errors import InvalidInput
 
 Event: TypeAlias = Mapping[str, Any]
-WORDS = ("alarm", "tick", "settle", "announce", "replay", "reconcile")
+WORDS = ("alarm", "tick", "settle", "announce", "replay", "reconcile", "again")
 """What an event of our own asks for, under its key ``clusterless``."""
 JOB = "Batch Job State Change"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
-from clusterless.providers.aws.events import Asked, Created
+from clusterless.providers.aws.events import Asked, Created, read
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arriving import Arriving
@@ -98,6 +98,12 @@ class Taking:
                 self.telemetry.say("settled" if due is None else "not due yet", lot=lot, until=due)
             case "reconcile":
                 self._reconcile(delivery)
+            case "again":
+                event = read(asked.told.get("event"))
+                if isinstance(event, Created):
+                    self.created(event, delivery)
+                else:
+                    self.asked(event, delivery)
             case _:
                 raise InvalidInput(f"'{self.spec.name}' is a boundary, and takes no such event", where=asked.shape)
 
