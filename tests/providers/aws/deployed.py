@@ -160,9 +160,10 @@ class Deployed:
                 yield json.loads(message["Body"])
                 self.queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
-    def armed(self) -> list[str]:
-        """Names of the schedules that wait."""
-        return [found["Name"] for found in self.schedules.list_schedules(GroupName=HOME.schedule_group)["Schedules"]]
+    def armed(self, spec: Spec) -> list[str]:
+        """Names of a component's schedules that wait."""
+        prefix = f"{wiring.names_of(spec, HOME).alarm_prefix}-"
+        return [it["Name"] for it in self.schedules.list_schedules(GroupName=HOME.schedule_group, NamePrefix=prefix)["Schedules"]]
 
     def overwritten(self) -> list[tuple[str, str]]:
         """Keys of the protocol that were created twice, or deleted."""

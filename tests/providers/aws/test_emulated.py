@@ -84,7 +84,7 @@ def test_objects_become_lots_of_every_arc(deployed: Deployed) -> None:
     bodies = {key(lot, f"{number:02d} é.log"): f"{lot}-{number}".encode() for lot in range(3) for number in range(8)}
     for name, body in bodies.items():
         deployed.put(name, body)
-    deployed.until(deployed.armed)
+    deployed.until(lambda: deployed.armed(RAW))
     deployed.until(lambda: sum(sizes(deployed)) == 3 * len(bodies))  # a straggler reopens its lot
     copied = deployed.uris("copied")
     assert set(copied.values()) == {1}
@@ -92,7 +92,7 @@ def test_objects_become_lots_of_every_arc(deployed: Deployed) -> None:
     assert len(deployed.uris("counted")) == 3
     for name, body in bodies.items():
         assert deployed.body("lake", name.replace("raw/", "copied/", 1)) == body
-    assert deployed.armed() == []
+    deployed.until(lambda: deployed.armed(RAW) == [])  # an arc's that met a live claim waits for the end of its lease
     assert deployed.overwritten() == []
     assert [deployed.dead(spec) for spec in deployed.specs] == [[], [], []]
 

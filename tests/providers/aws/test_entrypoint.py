@@ -341,3 +341,15 @@ def test_a_process_loads_no_sdk_and_no_model(spec: Any, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     heavy = {"boto3", "botocore", "pydantic", "pulumi", "http.client", "ssl", "asyncio", "clusterless.model", "typing_extensions"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "broken"])
+def test_in_lambda_all_is_loaded_before_the_first_event(broken: bool, tmp_path: Path) -> None:
+    """A handler that cannot be imported is the attempt's to tell."""
+    spec = arc("clean", {"main": source(RAW)}, workload={"kind": "function", "handler": "clean:run"})
+    (tmp_path / "clusterless.json").write_text(config(spec).to_json())
+    (tmp_path / "clean.py").write_text("def run(lot, out): ...\n" + ("1 / 0\n" if broken else ""))
+    code = "import sys; from clusterless.providers.aws import entrypoint; print(len(entrypoint._KEPT), 'clean' in sys.modules)"
+    environment = {"AWS_LAMBDA_RUNTIME_API": "x", "LAMBDA_TASK_ROOT": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", str(not broken)]

@@ -119,6 +119,20 @@ def test_ours_is_small_and_has_no_more_than_runs_in_a_function() -> None:
     assert FunctionConfig.from_json(packed.files["clusterless.json"]) == boundary()  # type: ignore[arg-type]
 
 
+def test_each_module_of_ours_finds_those_it_begins_with_and_resolves(tmp_path: Path) -> None:
+    """All but what is loaded on use: commands and their stores are none of a function's."""
+    try:
+        archive(boundary(), handler_folder=None, architecture=HOST, python="").unpack(tmp_path)
+    except StoreUnavailable as error:
+        pytest.skip(f"no package index here: {error.what}")
+    modules = [
+        path.relative_to(tmp_path).with_suffix("").as_posix().replace("/", ".") for path in tmp_path.glob("clusterless/**/*.py")
+    ]
+    code = "import importlib, sys; sys.path[:0] = sys.argv[1:2]\nfor name in sys.argv[2:]: importlib.import_module(name)"
+    subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code, str(tmp_path), *modules], check=True)
+    assert len(modules) > 40
+
+
 def test_of_the_folder_comes_what_the_handler_imports(tmp_path: Path) -> None:
     files = {
         "etl/__init__.py": "",
@@ -154,7 +168,7 @@ def test_a_module_that_is_not_python_is_named(tmp_path: Path) -> None:
 def test_a_handler_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="the archive has no module 'missing'"):
         archive(config("missing:run"), handler_folder=tmp_path)
-    with pytest.raises(InvalidInput, match="the archive has no module 'kinds.own'"):
+    with pytest.raises(InvalidInput, match=r"the archive has no module 'kinds\.own'"):
         archive(config(kind="kinds.own:run"), handler_folder=tmp_path)
 
 

@@ -11,7 +11,8 @@ S3's ``Object Created``, by EventBridge        a boundary marks the object, an a
 ``{"clusterless": "settle", "lot"}``           another component relies on a lot of this one
 ``{"clusterless": "announce", "dataset", …}``  a delivery made by hand
 ``{"clusterless": "replay", "lot", …}``        a new generation of a run; ``role``, ``cascade``
-``{"clusterless": "reconcile"}``               look for what no event told, and repair it
+``{"clusterless": "reconcile"}``               look for what no event told; with ``again`` also for lots given up
+``{"clusterless": "again", "event"}``          an event that was given up on; or a run, by ``lot`` and ``role``
 =============================================  ===============================================================================
 
 Events are trusted for names alone. What fails is raised, so that the platform delivers again, and in the end puts the event where
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,8 +70,17 @@ class Component(Protocol):
 def handler(event: Any, context: Context) -> object:
     """What Lambda calls."""
     if not _KEPT:
-        _KEPT.append(Function(read_config(root())))
+        begin()
     return _KEPT[0](event, context)
+
+
+def begin() -> None:
+    """Load all that the first event will need. In Lambda that is done while this module is imported, when a function has a whole
+    processor for itself, whatever its memory."""
+    folder = root()
+    _KEPT.append(Function(read_config(folder)))
+    with suppress(Exception):  # the attempt that needs the handler says what is wrong with it, and puts it on record
+        imports(str(folder))
 
 
 def root() -> Path:
@@ -159,3 +170,7 @@ def _component(config: FunctionConfig, site: Site, clock: Clock, telemetry: Tele
     from clusterless.providers.aws.delivering import Delivering
 
     return Delivering(config, config.spec, site, clock, telemetry, **seams)
+
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    begin()

@@ -50,7 +50,12 @@ OURS = (
     "providers/aws/__init__.py",
     *(f"providers/aws/{name}.py" for name in INSIDE),
 )
-"""What of this package runs inside a function."""
+"""What of this package runs inside a function …"""
+NOT_OURS = (
+    *(f"runtime/stores/{name}.py" for name in ("disk", "folder", "memory", "probe", "walk")),
+    *(f"runtime/workloads/{name}.py" for name in ("collect", "command", "container", "stage")),
+)
+"""… but for other places' stores, and for commands, which are jobs here."""
 LONGEST_UNPACKED = 250 << 20
 """Bytes that a function's code may have, unpacked: Lambda's limit."""
 LONGEST_UPLOAD = 50 << 20
@@ -190,7 +195,8 @@ def _check_size(packed: Archive, config: FunctionConfig) -> None:
 
 def _ours() -> dict[str, Path]:
     root = Path(clusterless.__file__).parent
-    return {f"clusterless/{path.relative_to(root).as_posix()}": path for pattern in OURS for path in root.glob(pattern)}
+    found = {path.relative_to(root).as_posix(): path for pattern in OURS for path in root.glob(pattern)}
+    return {f"clusterless/{name}": path for name, path in found.items() if name not in NOT_OURS}
 
 
 # -- the pipeline's folder -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Log lines hold ``level``, ``message``, ``project``, ``version``, ``component`` a
 
 ============== ======== ==================================================================
 LotsCommitted  Count    lots that this component committed
-LotsFailed     Count    attempts that failed, and lots whose attempts are used up
+LotsFailed     Count    deliveries that failed, and lots whose attempts are used up
 ArrivalsLate   Count    objects that missed their lot and went to another
 Bytes          Bytes    size of the objects that were taken into lots
 Seconds        Seconds  from a delivery to its end
