@@ -28,7 +28,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -193,7 +193,8 @@ def _check_size(packed: Archive, config: FunctionConfig) -> None:
 # -- this package --------------------------------------------------------------------------------------------------------------
 
 
-def _ours() -> dict[str, Path]:
+@cache
+def _ours() -> Mapping[str, Path]:
     root = Path(clusterless.__file__).parent
     found = {path.relative_to(root).as_posix(): path for pattern in OURS for path in root.glob(pattern)}
     return {f"clusterless/{name}": path for name, path in found.items() if name not in NOT_OURS}
@@ -237,20 +238,25 @@ def _shown(path: Path, folder: Path) -> bool:
     return not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
 
 
-def imported(path: Path) -> set[str]:
+def imported(path: Path) -> frozenset[str]:
     """Top-level names that a file imports, anywhere in its code."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        return _imported(path.read_bytes())
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 0
         raise InvalidInput(f"not Python: {getattr(error, 'msg', error)}", where=f"{path}:{line}") from None
+
+
+@lru_cache(maxsize=1024)
+def _imported(code: bytes) -> frozenset[str]:
+    """Many arcs share a module."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
-    return names
+    return frozenset(names)
 
 
 # -- requirements --------------------------------------------------------------------------------------------------------------
@@ -263,9 +269,14 @@ def client() -> str:
     return f"obstore=={version('obstore')}"
 
 
-def installed(requirements: Sequence[str], architecture: str, python: str) -> dict[str, Path]:
+def installed(requirements: Sequence[str], architecture: str, python: str) -> Mapping[str, Path]:
     """The files of packages and all they need, for a platform, by their names in the archive."""
-    folder = _resolved(requirements, _target(architecture, python))
+    return _kept(_resolved(requirements, _target(architecture, python)))
+
+
+@cache
+def _kept(folder: Path) -> Mapping[str, Path]:
+    """What of a folder of packages is packed; the folder never changes."""
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     return {name: path for name, path in paths.items() if not LEFT_OUT.search(name)}
 
@@ -283,7 +294,7 @@ def _target(architecture: str, python: str) -> list[str]:
 def _resolved(requirements: Sequence[str], target: Sequence[str]) -> Path:
     """The folder that holds them, installed now unless it was before; it appears whole."""
     key = hashlib.sha256("\n".join([*sorted(requirements), "", *target]).encode()).hexdigest()[:32]
-    place = cache() / key
+    place = cache_folder() / key
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -298,7 +309,7 @@ def _resolved(requirements: Sequence[str], target: Sequence[str]) -> Path:
     return place
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Where resolved requirements are kept."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "clusterless" / "packages"
