@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clusterless.cli import declare, local, reports, show, start, story
+from clusterless.cli import control, declare, local, reports, show, start, story
 from clusterless.cli.errors import CODES, Commands
 from clusterless.cli.options import Format, examples, strictly
 
@@ -47,5 +47,6 @@ show.add(app)
 start.add(app)
 local.add(app)
 reports.add(app)
+control.add(app)
 story.add(app)
 strictly(app)

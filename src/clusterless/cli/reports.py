@@ -67,7 +67,7 @@ def list_projects(pipeline: PipelineOption = None, root: LookOption = None, outp
     from clusterless.operations.inventory import projects as registered
     from clusterless.operations.records import ProjectRecord
 
-    emit(ProjectRecord, _all(look(pipeline, root), registered, declared_projects), output)
+    emit(ProjectRecord, all_of(look(pipeline, root), registered, declared_projects), output)
 
 
 @datasets.command("list", epilog=examples("cls datasets list", "cls datasets list --output csv"))
@@ -91,8 +91,8 @@ def list_boundaries(
     from clusterless.operations.status import Troubles
 
     troubles = Troubles()
-    found = _all(look(pipeline, root), lambda metadata, at: registered(metadata, at, troubles), declared_boundaries)
-    emit(BoundaryRecord, [record for record in found if _of_project(record, only)], output)
+    found = all_of(look(pipeline, root), lambda metadata, at: registered(metadata, at, troubles), declared_boundaries)
+    emit(BoundaryRecord, [record for record in found if of_project(record, only)], output)
     _end(troubles)
 
 
@@ -106,7 +106,7 @@ def list_arcs(
     emit(ArcRecord, _arcs(look(pipeline, root), only, None), output)
 
 
-def _all(
+def all_of(
     home: Home, registered: Callable[[Any, Any], Iterable[Any]], declared: Callable[[Pipeline], Iterable[Any]]
 ) -> Iterator[Any]:
     """What is declared in the file, then what else is registered."""
@@ -122,7 +122,7 @@ def _datasets(home: Home, names: list[str] | None) -> list[DatasetRecord]:
     from clusterless.operations.inventory import datasets as registered
     from clusterless.operations.inventory import declared_datasets
 
-    found = _all(home, registered, declared_datasets)
+    found = all_of(home, registered, declared_datasets)
     return [record for record in found if not names or _named(record.dataset, names)]
 
 
@@ -130,11 +130,11 @@ def _arcs(home: Home, only: list[str] | None, names: list[str] | None) -> list[A
     from clusterless.operations.inventory import arcs as registered
     from clusterless.operations.inventory import declared_arcs
 
-    found = _all(home, registered, declared_arcs)
-    return [record for record in found if _of_project(record, only) and (not names or record.name in names)]
+    found = all_of(home, registered, declared_arcs)
+    return [record for record in found if of_project(record, only) and (not names or record.name in names)]
 
 
-def _of_project(record: Any, only: list[str] | None) -> bool:
+def of_project(record: Any, only: list[str] | None) -> bool:
     return not only or _named(record.project, only)
 
 
