@@ -443,14 +443,6 @@ class TestProvider:
         problems = found(boundary, *many, placement=AWS)
         assert [problem.code for problem in problems] == ([] if fits else ["quota"])
 
-    def test_a_join_needs_a_rule_for_each_source(self) -> None:
-        left, right = (Dataset(name, "1", f"s3://b/{name}/") for name in ("left", "right"))
-        sinks = [{role: Dataset(f"{role}{it}", "1", f"s3://b/{role}/{it}/") for role in ("l", "r")} for it in range(150)]
-        many = [CopyArc(f"a{it}", reads={"l": left, "r": right}, writes=sink) for it, sink in enumerate(sinks)]
-        boundaries = (landing(left), landing(right, name="other"))
-        assert [problem.code for problem in found(*boundaries, *many, placement=AWS)] == ["quota"]
-        assert found(*boundaries, *many[1:], placement=AWS) == []
-
     def test_a_raised_quota(self) -> None:
         boundary = landing(Dataset("raw", "1", "s3://b/raw/"))
         many = [copy(f"arc{number}", RAW, Dataset(f"d{number}", "1", f"s3://b/{number}/")) for number in range(400)]

@@ -24,7 +24,7 @@ from clusterless.providers.aws.bootstrap import record
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import parse_unit
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, PolicySpec, SourceSpec
 from tests.providers.aws.declared import ACCOUNT, PLACE, REGION, bare, deployed, pipeline
 from tests.support.pulumi import Graph, run
 
@@ -187,6 +187,28 @@ def test_a_run_longer_than_a_function_may_take_is_refused() -> None:
     with pytest.raises(InvalidInput, match="ends after 900") as caught:
         wiring.timeout(ArcSpec("p", "1", "a", {}, {}, {"kind": "copy"}, timeout=1000))
     assert "container" in caught.value.fix
+
+
+def test_many_sources_take_as_few_rules_as_will_do() -> None:
+    sources = {
+        f"r{it}": SourceSpec(DatasetSpec(f"a-dataset-of-team-{it:02d}", "20230101", "s3://b/"), "PT5M") for it in range(20)
+    }
+    found = wiring.rules(ArcSpec("p", "1", "a", sources, {}, {"kind": "copy"}), Home.of(PLACE))
+    assert len(found) == 5
+    assert all(len(rule.pattern) <= wiring.LONGEST_PATTERN for rule in found)
+    assert len({rule.name for rule in found}) == len({rule.suffix for rule in found}) == len(found)
+    keys = [key for rule in found for key in json.loads(rule.pattern)["detail"]["object"]["key"]]
+    assert len(keys) == 4 * len(sources)
+
+
+def test_only_the_driver_of_latest_and_no_unsubscribed_source_starts_runs() -> None:
+    drives, beside, silent = (SourceSpec(DatasetSpec(it, "1", "s3://b/"), "PT5M", it != "silent") for it in ("d", "b", "silent"))
+    sources = {"drives": drives, "beside": beside, "silent": silent}
+    policy = PolicySpec("latest", driver="drives")
+    (rule,) = wiring.rules(ArcSpec("p", "1", "a", sources, {}, {"kind": "copy"}, policy), Home.of(PLACE))
+    assert "name=d/" in rule.pattern
+    assert "name=b/" not in rule.pattern
+    assert "name=silent/" not in rule.pattern
 
 
 # -- settings --------------------------------------------------------------------------------------------------------------

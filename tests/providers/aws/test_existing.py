@@ -22,7 +22,7 @@ from clusterless.boundaries import PutBoundary
 from clusterless.model.metadata import records_of
 from clusterless.model.problems import ProjectErrors
 from clusterless.providers.aws.config import FILE, FunctionConfig
-from clusterless.providers.aws.existing import Existing, Owner, owner_key
+from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
 from clusterless.runtime.spec import ArcSpec
@@ -91,6 +91,23 @@ def test_a_second_stack_is_refused(record: Any, refused: bool) -> None:
             existing.check_owner("p", "1", ME)
         assert caught.value.where == f"s3://{HOME.metadata}/{owner_key('p', '1')}"
         assert "clusterless:takeOver true" in caught.value.fix
+
+
+def test_an_older_version_of_this_package_is_refused() -> None:
+    """It may not know what the newer one has deployed, and would take it away."""
+    with (
+        account(("get_object", holding({**ME.data(), "clusterless": "1000.2.3"}))) as existing,
+        pytest.raises(InvalidInput, match=r"was deployed by clusterless 1000\.2\.3, and this is") as caught,
+    ):
+        existing.check_owner("p", "1", ME)
+    assert caught.value.fix == "pip install 'clusterless[aws]>=1000.2.3'"
+    for last in ("0.0.1", json.loads(owner_document(ME))["clusterless"], "", None, "unknown"):
+        with account(("get_object", holding({**ME.data(), "clusterless": last}))) as existing:
+            existing.check_owner("p", "1", ME)
+
+
+def test_names_that_share_all_physical_names_are_one_deployment() -> None:
+    assert owner_key("S3Simple", "1") == owner_key("s3-simple", "1") == "owners/name=s3-simple/version=1/owner.json"
 
 
 def test_two_backends_that_say_so_are_two() -> None:

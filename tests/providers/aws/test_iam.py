@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from clusterless import Dataset
+from clusterless.arcs import CopyArc
 from clusterless.model.compile import compile_pipeline
 from clusterless.providers.aws import iam
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.wiring import function_config
+from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.needs import needs
 from clusterless.runtime.spec import ArcSpec, BoundarySpec
-from tests.providers.aws.declared import ACCOUNT, PLACE, REGION, deployed, pipeline, statements
+from tests.providers.aws.declared import ACCOUNT, PLACE, RAW, REGION, deployed, pipeline, statements
 from tests.support.pulumi import Graph
 
 SPEC = compile_pipeline(pipeline())
@@ -138,10 +142,11 @@ def test_no_service_acts_for_another_account(graph: Graph) -> None:
 
 
 def test_buckets_of_the_protocol_refuse_what_overwrites(graph: Graph) -> None:
-    for kind in ("arc-state", "manifest"):
+    for kind, trees in {"arc-state": ("arcs", "lots"), "manifest": ("datasets", "replays")}.items():
         (deny,) = statements(graph.one(f"S3Simple-bootstrap-{kind}-policy"), "s3:PutObject")
         assert deny["Effect"] == "Deny"
         assert deny["Condition"] == {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+        assert deny["Resource"] == [f"arn:aws:s3:::dev-clusterless-{kind}-{ACCOUNT}-{REGION}/{tree}/*" for tree in trees]
     assert statements(graph.one("S3Simple-bootstrap-metadata-policy"), "s3:PutObject") == []
 
 
@@ -163,3 +168,19 @@ def test_a_key_s_service_has_its_region_s_domain(region: str, domain: str) -> No
     config = function_config(SPEC.boundaries[0], Home(ACCOUNT, region))
     (keys,) = [it for it in iam.policy(config, kms_key="arn:k")["Statement"] if "kms:Decrypt" in it["Action"]]
     assert keys["Condition"] == {"StringEquals": {"kms:ViaService": f"s3.{region}.{domain}"}}
+
+
+def test_an_absent_object_of_every_prefix_is_told_from_a_forbidden_one() -> None:
+    """S3 answers "not found" to who may list the bucket, judged by the object's key as the prefix; else "forbidden"."""
+    for spec in EVERY:
+        allowed = [it for it in iam.policy(function_config(spec, HOME))["Statement"] if it["Action"] == "s3:ListBucket"]
+        patterns = {it["Resource"]: listed(it["Condition"]["StringLikeIfExists"]["s3:prefix"]) for it in allowed}
+        for resource in granted(spec, "s3:GetObject"):
+            bucket, _, prefix = resource.removesuffix("*").partition("/")
+            assert any(fnmatchcase(f"{prefix}lot=1/an-object", pattern) for pattern in patterns[bucket]), resource
+
+
+def test_more_than_iam_takes_is_refused_before_anything_is_registered() -> None:
+    sinks = {f"s{it}": Dataset(f"dataset-{it:03d}", "1", f"s3://lake/a/rather/deep/folder/{it:03d}/") for it in range(60)}
+    with pytest.raises(InvalidInput, match=r"the policy of 'wide' has \d+ characters, and IAM takes 10240"):
+        deployed(pipeline(CopyArc("wide", reads=RAW, writes=sinks)))

@@ -59,14 +59,7 @@ def _options(arc: Arc, where: Place, able: Capabilities) -> Iterator[Problem]:
 def _quota(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Problem]:
     aws = pipeline.placement.provider == "aws"
     limit = capabilities.rules if capabilities else AWS_RULES if aws else None
-    rules = sum(_rules(it) for it in (*pipeline.boundaries, *pipeline.arcs, *pipeline.activities) if not it.exclude)
+    rules = sum(not it.exclude for it in (*pipeline.boundaries, *pipeline.arcs, *pipeline.activities))
     if limit is not None and rules > limit:
-        what = f"{rules} rules are needed, one for each thing that starts a component, and the account's quota is {limit}"
+        what = f"{rules} components need a rule each, and the account's quota is {limit}"
         yield Problem("error", "", what, "split the pipeline over accounts or regions, or have the quota raised", "quota")
-
-
-def _rules(component: Component) -> int:
-    """An arc has a rule for each source whose lots start it; with one that drives, that is the only one."""
-    if not isinstance(component, Arc):
-        return 1
-    return 1 if component.running().policy.driver else len(component.subscribed)

@@ -36,8 +36,8 @@ SCOPE, VERSION = "bootstrap", "1"
 RECORD = "metadata.json"
 """Key of the record, in the metadata bucket; the predecessor's."""
 EXPORTS = {StoreKind.METADATA: "metadata", StoreKind.ARC_STATE: "arcState", StoreKind.MANIFEST: "manifest"}
-PROTOCOL = (StoreKind.ARC_STATE, StoreKind.MANIFEST)
-"""Buckets in which objects are only ever created."""
+CREATE_ONLY = {StoreKind.ARC_STATE: ("arcs/", "lots/"), StoreKind.MANIFEST: ("datasets/", "replays/")}
+"""Trees in which objects are only ever created."""
 WEEK = 7
 """Days after which an upload in parts that was never finished is dropped."""
 
@@ -108,7 +108,7 @@ class Bootstrap(Component):
     def _bucket(self, kind: StoreKind) -> s3.Bucket:
         args = self.args
         physical = args.home.bucket(kind)
-        policy = policies.bucket_policy(args.home, physical, create_only=kind in PROTOCOL)
+        policy = policies.bucket_policy(args.home, physical, CREATE_ONLY.get(kind, ()))
         return private_bucket(self, kind.value, physical, args.settings, args.tags, policy, versioned=True)
 
 

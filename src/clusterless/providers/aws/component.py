@@ -28,6 +28,7 @@ from clusterless.providers.aws import wiring
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.names import ComponentNames, Home
 from clusterless.providers.aws.settings import ComponentSettings, Settings
+from clusterless.runtime.spec import BoundarySpec
 
 if TYPE_CHECKING:
     from clusterless.providers.aws.package import Archive
@@ -139,6 +140,18 @@ class FunctionArgs:
     def own(self) -> ComponentSettings:
         return self.settings.of(self.spec.name)
 
+    def policy(self, queue: str | None = None) -> policies.Policy:
+        """What the function may do."""
+        return policies.policy(self.config, kms_key=self.settings.kms_key, queue=queue)
+
+    def check(self) -> None:
+        """Raise what AWS would refuse, before anything is registered: limits of patterns, policies, times."""
+        wiring.rules(self.spec, self.home)
+        wiring.timeout(self.spec)
+        if isinstance(self.spec, BoundarySpec) and self.spec.kind == "schedule":
+            wiring.every(self.spec.lot_unit, self.spec.name)
+        self.policy(self.names.queue_arn)
+
     @cached_property
     def tags(self) -> dict[str, str]:
         return tags_of(self.spec.project, self.spec.version, self.home.stage, self.settings)
@@ -247,9 +260,7 @@ class FunctionComponent(Component):
         )
 
     def _grant(self) -> iam.RolePolicy:
-        args = self.args
-        policy = policies.policy(args.config, kms_key=args.settings.kms_key, queue=self.source_queue)
-        return self._policy("policy", self.role, policy)
+        return self._policy("policy", self.role, self.args.policy(self.source_queue))
 
     def _function(self, after: Sequence[pulumi.Resource]) -> lambda_.Function:
         args = self.args

@@ -7,10 +7,13 @@ those of projects and datasets, which :mod:`clusterless.model.registered` reads 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any
 
+from clusterless.model.labels import Label
 from clusterless.model.registered import read_json
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE
@@ -19,6 +22,7 @@ from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDeni
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TOOL = "clusterless"
 ABSENT = {"NoSuchBucket", "NoSuchKey", "NoSuchTagSet", "404"}
 DENIED = {"AccessDenied", "403", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
@@ -47,8 +51,22 @@ class Owner:
 
 
 def owner_key(name: str, version: str) -> str:
-    """Where the owner of a project's deployment is written down, in the metadata bucket."""
-    return f"owners/name={name}/version={version}/owner.json"
+    """Where the owner of a project's deployment is written down, in the metadata bucket.
+
+    By its label: ``S3Simple`` and ``s3-simple`` share all physical names, so they are one deployment.
+    """
+    return f"owners/name={Label.of(name).hyphen()}/version={version}/owner.json"
+
+
+def owner_document(owner: Owner) -> str:
+    """What is written down: the owner, and which version of this package deployed last."""
+    return json.dumps({**owner.data(), TOOL: installed(TOOL)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _release(text: object) -> tuple[int, ...]:
+    """A version's numbers, in an order that can be compared; none for what is no version."""
+    found = re.match(r"\d+(\.\d+)*", str(text))
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 class Existing:
@@ -104,7 +122,7 @@ class Existing:
     # -- owners ------------------------------------------------------------------------------------------------------------
 
     def check_owner(self, name: str, version: str, owner: Owner) -> None:
-        """Refuse a deployment that another stack has made."""
+        """Refuse a deployment that another stack has made, or a newer version of this package."""
         found = read_json(self, owner_key(name, version))
         if not isinstance(found, Mapping):
             return
@@ -114,6 +132,13 @@ class Existing:
                 f"{name} {version} is deployed by stack {known}, and this is {owner}: two states would fight over one deployment",
                 where=f"s3://{self._home.metadata}/{owner_key(name, version)}",
                 fix=f"deploy from there, or hand it over: pulumi config set {NAMESPACE}:takeOver true",
+            )
+        last = found.get(TOOL)
+        if _release(last) > _release(installed(TOOL)):
+            raise InvalidInput(
+                f"{name} {version} was deployed by clusterless {last}, and this is {installed(TOOL)}, which may know less",
+                where=f"s3://{self._home.metadata}/{owner_key(name, version)}",
+                fix=f"pip install 'clusterless[aws]>={last}'",
             )
 
     def get(self, key: str) -> bytes | None:

@@ -6,17 +6,21 @@ off the function's configuration. Nothing is granted on ``*``.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.names import Home
+from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.needs import Need, needs
 from clusterless.runtime.uri import split
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
+LONGEST_POLICY = 10_240
+"""Characters of all of a role's own policies together."""
 ACTIONS = {
     "create": ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),  # parts of a failed upload are taken back
     "read": ("s3:GetObject",),
@@ -42,23 +46,44 @@ def _one(values: Sequence[str]) -> str | list[str]:
 
 
 def policy(config: FunctionConfig, *, kms_key: str | None = None, queue: str | None = None) -> Policy:
-    """What a component's function may do. ``queue``: ARN of the queue it takes arrivals from, if it does."""
+    """What a component's function may do. ``queue``: ARN of the queue it takes arrivals from, if it does.
+
+    Raises :class:`InvalidInput` where that is more than IAM takes in a role's own policies.
+    """
     home = Home(config.account, config.region)
-    return document(
-        [
-            *_stores(config, home),
-            *_keys(config, home, kms_key),
-            allow(
-                ["logs:CreateLogStream", "logs:PutLogEvents"],
-                [home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")],
-            ),
-            allow(["sqs:SendMessage"], [config.alarms.dead_letters]),
-            *_alarms(config, home),
-            *_settling(config, home),
-            *_secrets(config, home),
-            *([allow(["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], [queue])] if queue else []),
-        ]
-    )
+    found = document([*protocol(config, home), *platform(config, home, kms_key, queue)])
+    if (length := len(json.dumps(found, separators=(",", ":")))) > LONGEST_POLICY:
+        raise InvalidInput(
+            f"the policy of '{config.spec.name}' has {length} characters, and IAM takes {LONGEST_POLICY}",
+            fix="let it read or write fewer datasets, or shorten their names and paths",
+        )
+    return found
+
+
+def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    """What runs call for: the needs of the stores' seam, alarms, other components' lots, secrets."""
+    yield from _stores(config, home)
+    yield from _alarms(config, home)
+    yield from _settling(config, home)
+    yield from _secrets(config, home)
+
+
+def platform(config: FunctionConfig, home: Home, kms_key: str | None, queue: str | None) -> Iterator[Statement]:
+    """What no run calls for, and AWS does in the component's name: each with its reason."""
+    if kms_key:  # S3 encrypts what is put and decrypts what is got; an upload in parts reads its own key back
+        domain = "amazonaws.com.cn" if home.partition == "aws-cn" else "amazonaws.com"
+        via = {"StringEquals": {"kms:ViaService": f"s3.{config.region}.{domain}"}}
+        yield allow(["kms:Decrypt", "kms:GenerateDataKey"], [kms_key], via)
+    # Lambda writes what the function prints. The group is there already: no function may make one that is kept for ever.
+    group = home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")
+    yield allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group])
+    # Lambda puts asynchronous calls that failed to the end there.
+    yield allow(["sqs:SendMessage"], [config.alarms.dead_letters])
+    # To name a role in a schedule is to pass it.
+    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    yield allow(["iam:PassRole"], [config.alarms.role], to_scheduler)
+    if queue:  # Lambda takes the batches
+        yield allow(["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], [queue])
 
 
 def _place(need: Need, config: FunctionConfig) -> tuple[str, str]:
@@ -90,19 +115,9 @@ def _stores(config: FunctionConfig, home: Home) -> Iterator[Statement]:
         yield allow(["s3:ListBucket"], [home.bucket_arn(bucket)], {"StringLikeIfExists": {"s3:prefix": _one(prefixes)}})
 
 
-def _keys(config: FunctionConfig, home: Home, kms_key: str | None) -> Iterator[Statement]:
-    """Uploads in parts read their own key back, so who writes needs both."""
-    if kms_key:
-        domain = "amazonaws.com.cn" if home.partition == "aws-cn" else "amazonaws.com"
-        via = {"StringEquals": {"kms:ViaService": f"s3.{config.region}.{domain}"}}
-        yield allow(["kms:Decrypt", "kms:GenerateDataKey"], [kms_key], via)
-
-
 def _alarms(config: FunctionConfig, home: Home) -> Iterator[Statement]:
     alarms = config.alarms
     yield allow(["scheduler:CreateSchedule"], [home.arn("scheduler", f"schedule/{alarms.group}/{alarms.prefix}-*")])
-    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
-    yield allow(["iam:PassRole"], [alarms.role], to_scheduler)
 
 
 def _settling(config: FunctionConfig, home: Home) -> Iterator[Statement]:
@@ -169,8 +184,8 @@ def _tls(action: str, resources: Sequence[str]) -> Statement:
     return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": _one(resources), "Condition": condition}
 
 
-def bucket_policy(home: Home, bucket: str, *, create_only: bool = False) -> Policy:
-    """TLS only; and, for buckets of the protocol, no object is ever put but where there is none.
+def bucket_policy(home: Home, bucket: str, create_only: Sequence[str] = ()) -> Policy:
+    """TLS only; and no object is ever put below these prefixes but where there is none.
 
     Parts of an upload take no condition, its completion does: S3 tells them apart by ``s3:ObjectCreationOperation``.
     """
@@ -178,6 +193,7 @@ def bucket_policy(home: Home, bucket: str, *, create_only: bool = False) -> Poli
     statements = [_tls("s3:*", [arn, f"{arn}/*"])]
     if create_only:
         absent = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
-        deny: Statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{arn}/*"}
-        statements.append({**deny, "Condition": absent})
+        deny: Statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
+        below = _one([f"{arn}/{prefix}*" for prefix in create_only])
+        statements.append({**deny, "Resource": below, "Condition": absent})
     return document(statements)

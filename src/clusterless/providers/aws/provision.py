@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pulumi
 from pulumi.runtime import config as stack_config
@@ -39,7 +39,7 @@ from clusterless.model.verify import verify
 from clusterless.providers.aws import resources, wiring
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
 from clusterless.providers.aws.component import Archiver, Component, FunctionArgs, FunctionComponent, own_tags, packaged
-from clusterless.providers.aws.existing import Existing, Owner, owner_key
+from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.provider import capabilities, components
 from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
@@ -52,6 +52,9 @@ RESOURCES: Mapping[type[Resource], Callable[..., resources.ResourceComponent]] =
     declared.GlueTable: resources.GlueTable,
     declared.ComputeEnvironment: resources.ComputeEnvironment,
 }
+
+
+Made: TypeAlias = tuple[Boundary | Arc, FunctionArgs]
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,28 @@ class DeploymentArgs:
     def home(self) -> Home:
         return Home.of(self.pipeline.placement)
 
+    def functions(self) -> list[Made]:
+        """Boundaries and arcs that run: as declared, and what each is made from. Raises what AWS would refuse of them."""
+        boundaries: dict[str, Boundary] = {it.name: it for it in self.pipeline.boundaries}
+        arcs: dict[str, Arc] = {it.name: it for it in self.pipeline.arcs}
+        found: list[Made] = [(boundaries[it.name], self._args(it, boundaries[it.name])) for it in self.spec.boundaries]
+        found += [(arcs[it.name], self._args(it, arcs[it.name])) for it in self.spec.arcs]
+        for _, args in found:
+            args.check()
+        return found
+
+    def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
+        """What the predecessor's declarations say of their functions goes before the settings."""
+        workload = getattr(declaration, "workload", None)
+        props = getattr(declaration, "runtime_props", None) or getattr(workload, "runtime_props", None)
+        own: dict[str, Any] = {}
+        if isinstance(props, ArcProps | ListenerProps):
+            own = {"memory": props.memory, "architecture": props.architecture.lower().replace("arm_64", "arm64")}
+        if isinstance(props, ListenerProps):
+            own["retries"] = props.retry_attempts
+        folder = self.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
+        return FunctionArgs(spec, self.pipeline.placement, self.settings, folder, archive=self.archive, **own)
+
 
 class Deployment(Component):
     """A pipeline: its placement's buckets if they are its own, resources, boundaries, arcs, and the records of all that."""
@@ -87,13 +112,13 @@ class Deployment(Component):
     datasets: pulumi.Output[dict[str, str]]
 
     def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = args.spec  # first of all: what is wrong is told before anything is registered
+        parts = args.functions()  # first of all: what is wrong is told before anything is registered
         super().__init__(name, opts)
         self.args, self.region = args, args.home.region
         self.bootstrap = self._bootstrap()
         after = self.bootstrap.ready if self.bootstrap else []
         made = self._resources()
-        functions = dict(self._components(spec, [*after, *(it for each in made.values() for it in each.ready)]))
+        functions = dict(self._components(parts, [*after, *(it for each in made.values() for it in each.ready)]))
         self._records(after)
         self._outputs(functions, made)
 
@@ -135,30 +160,10 @@ class Deployment(Component):
 
     # -- boundaries and arcs -----------------------------------------------------------------------------------------------
 
-    def _components(self, spec: ProjectSpec, after: list[pulumi.Resource]) -> Iterable[tuple[str, FunctionComponent]]:
-        pipeline = self.args.pipeline
-        boundaries: dict[str, Boundary] = {it.name: it for it in pipeline.boundaries}
-        arcs: dict[str, Arc] = {it.name: it for it in pipeline.arcs}
-        pairs: list[tuple[BoundarySpec | ArcSpec, Boundary | Arc]] = [(it, boundaries[it.name]) for it in spec.boundaries]
-        pairs += [(it, arcs[it.name]) for it in spec.arcs]
-        for each, declaration in pairs:
+    def _components(self, functions: Sequence[Made], after: list[pulumi.Resource]) -> Iterable[tuple[str, FunctionComponent]]:
+        for declaration, args in functions:
             options = self.options(depends_on=after, delete_before_replace=None)
-            args = self._function_args(each, declaration)
-            yield each.name, component_for(declaration.type)(self.child(each.name), args, options)
-
-    def _function_args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
-        """What the predecessor's declarations say of their functions goes before the settings."""
-        args = self.args
-        props = getattr(declaration, "runtime_props", None) or getattr(
-            getattr(declaration, "workload", None), "runtime_props", None
-        )
-        own: dict[str, Any] = {}
-        if isinstance(props, ArcProps | ListenerProps):
-            own = {"memory": props.memory, "architecture": props.architecture.lower().replace("arm_64", "arm64")}
-        if isinstance(props, ListenerProps):
-            own["retries"] = props.retry_attempts
-        folder = args.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
-        return FunctionArgs(spec, args.pipeline.placement, args.settings, folder, archive=args.archive, **own)
+            yield args.spec.name, component_for(declaration.type)(self.child(args.spec.name), args, options)
 
     # -- records -----------------------------------------------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ class Deployment(Component):
         self._owned("owner", project.name, project.version, after)
 
     def _owned(self, what: str, name: str, version: str, after: list[pulumi.Resource]) -> None:
-        self._object(what, owner_key(name, version), wiring.readable(self.args.owner.data()), after)
+        self._object(what, owner_key(name, version), owner_document(self.args.owner), after)
 
     def _object(self, what: str, key: str, content: str, after: list[pulumi.Resource]) -> None:
         s3.BucketObjectv2(
@@ -208,6 +213,7 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
     external: Mapping[str, External] | None = None,
     opts: pulumi.ResourceOptions | None = None,
     export: bool = True,
+    owner: Owner | None = None,
     archive: Archiver = packaged,
     existing: Callable[[Home], Existing] = Existing,
 ) -> Deployment:
@@ -215,16 +221,17 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
 
     ``settings``: None for those of the stack's configuration. ``name``: of the deployment, if not the project's.
     ``external``: datasets of other projects that are read, beside those that are registered in the placement. ``export``: make
-    buckets, functions and datasets outputs of the stack; one pipeline of a program can have them. Raises
-    :class:`~clusterless.ClusterlessError` before anything is registered: for what cannot be deployed, and for what another stack
-    or project owns.
+    buckets, functions and datasets outputs of the stack; one pipeline of a program can have them. ``owner``: who deploys, if not
+    this stack as Pulumi tells of it. Raises :class:`~clusterless.ClusterlessError` before anything is registered: for what
+    cannot be deployed, and for what another stack or project owns.
     """
     settings = from_config(stack_settings()) if settings is None else settings
     placed = with_root_bucket(settings.placed(pipeline), settings)
     refuse(placed, settings)
     there = existing(Home.of(placed.placement)) if settings.lookups else None
     known = {**(_known(placed, there) if there else {}), **(external or {})}
-    args = DeploymentArgs(placed, settings, None if folder is None else Path(folder).resolve(), known, archive=archive)
+    at = None if folder is None else Path(folder).resolve()
+    args = DeploymentArgs(placed, settings, at, known, owner or this_stack(), archive)
     spec = args.spec
     if there:
         look(args, spec, there)

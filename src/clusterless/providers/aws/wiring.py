@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -102,17 +102,16 @@ class Rule:
 
 
 def rules(spec: Spec, home: Home) -> list[Rule]:
-    """The rules that start a component: one for what a boundary watches, one for each source whose lots start an arc."""
+    """The rules that start a component: one for what a boundary watches; one for all sources whose lots start an arc, and more
+    only where their patterns are too long for one."""
     names = names_of(spec, home)
     if isinstance(spec, BoundarySpec):
-        if spec.kind != "put":
-            return []
-        return [Rule(names.rule(), "rule", _checked(_arrivals(spec), spec))]
+        return [Rule(names.rule(), "rule", _checked(_arrivals(spec), spec))] if spec.kind == "put" else []
     read_beside = picked_roles(spec)
-    return [
-        Rule(names.rule(role), f"rule-{role}", _checked(_announcements(source, home), spec))
-        for role, source in spec.sources.items()
-        if source.subscribe and role not in read_beside
+    sources = [it for role, it in spec.sources.items() if it.subscribe and role not in read_beside]
+    patterns = list(_announcements(sources, spec, home))
+    return [Rule(names.rule(), "rule", patterns[0])] + [
+        Rule(names.rule(str(number)), f"rule-{number}", pattern) for number, pattern in enumerate(patterns[1:], 2)
     ]
 
 
@@ -127,13 +126,23 @@ def watched(spec: BoundarySpec) -> tuple[str, str]:
     return bucket, prefix
 
 
-def _announcements(source: SourceSpec, home: Home) -> dict[str, Any]:
-    """Manifests of complete and of empty lots, of first generations and of replays; a wildcard crosses ``/``."""
+def _announcements(sources: Sequence[SourceSpec], spec: ArcSpec, home: Home) -> Iterator[str]:
+    """As few patterns as will do: alternatives of one are ORed."""
+    keys: list[dict[str, str]] = []
+    for source in sources:
+        longer = [*keys, *_manifests(source)]
+        if keys and len(compact(_created(home.manifests, longer))) > LONGEST_PATTERN:
+            yield compact(_created(home.manifests, keys))
+            longer = longer[len(keys) :]
+        keys = longer
+    yield _checked(_created(home.manifests, keys), spec)
+
+
+def _manifests(source: SourceSpec) -> list[dict[str, str]]:
+    """Manifests of complete and of empty lots: of first generations, and of replays, as a wildcard crosses ``/``."""
     name, version = source.dataset.name, source.dataset.version
-    first, later = (manifest_prefix(name, version, replays=replays) for replays in (False, True))
-    keys = [f"{first}lot=*/state={state}/{MANIFEST_FILE}" for state in STATES]
-    keys += [f"{later}lot=*/generation=*/state={state}/{MANIFEST_FILE}" for state in STATES]
-    return _created(home.manifests, [{"wildcard": key} for key in keys])
+    prefixes = [manifest_prefix(name, version, replays=replays) for replays in (False, True)]
+    return [{"wildcard": f"{prefix}lot=*/state={state}/{MANIFEST_FILE}"} for prefix in prefixes for state in STATES]
 
 
 def _created(bucket: str, keys: list[dict[str, str]]) -> dict[str, Any]:
