@@ -14,7 +14,7 @@ from clusterless.providers.aws.config import AlarmConfig
 from clusterless.providers.aws.place import Place
 from clusterless.providers.aws.secrets import Secrets
 from clusterless.providers.aws.services import Services
-from clusterless.providers.aws.settling import LATER, Settling
+from clusterless.providers.aws.settling import Settling
 from clusterless.providers.aws.signing import Reply
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable
 from tests.providers.aws.lake import Clock, Lake, config
@@ -157,11 +157,25 @@ def test_a_lot_is_not_closed_by_a_step(service: Service) -> None:
 
 def test_a_producer_is_asked_by_an_asynchronous_call(service: Service) -> None:
     settle = Settling({"raw/1": "DEV-raw"}, cast(Services, service), Clock(NOW))
-    assert settle(source(boundary("raw")), at(0)) == NOW + LATER
+    assert settle(source(boundary("raw")), at(0)) == NOW + 60
     ((action, path, body, headers),) = service.calls
     assert (action, path) == ("lambda:InvokeFunction", "/2015-03-31/functions/DEV-raw/invocations")
     assert body == {"clusterless": "settle", "lot": str(at(0))}
     assert headers == {"x-amz-invocation-type": "Event"}
+
+
+def test_a_lot_that_stays_absent_is_asked_for_ever_more_rarely(service: Service) -> None:
+    clock = Clock(at(0).end + 60)
+    settle = Settling({"raw/1": "f"}, cast(Services, service), clock)
+    waits = []
+    while clock.time < at(0).end + 86_400:
+        next_time = settle(source(boundary("raw")), at(0))
+        assert next_time is not None
+        waits.append(next_time - clock.time)
+        clock.time = next_time
+    assert (waits[0], waits[-1]) == (60, 3600)
+    assert waits == sorted(waits)
+    assert len(waits) < 75
 
 
 def test_a_producer_of_elsewhere_is_waited_for(service: Service) -> None:

@@ -1,6 +1,7 @@
 """Asking another component of the placement to settle a lot: an asynchronous call of its function.
 
-What comes of it is read from storage, by the alarm that the asker arms, or by the delivery of the manifest that was asked for.
+What comes of it is read from storage, by the delivery of the manifest that was asked for, or by the alarm that the asker arms.
+Should nobody bring the lot about, alarms come ever more rarely: a lot that stays absent costs a call an hour.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from clusterless.runtime.errors import StoreUnavailable
 from clusterless.runtime.lots import Lot
 from clusterless.runtime.spec import SourceSpec
 
-LATER = 60.0
-"""Seconds until the asker looks again."""
+SHORTEST, LONGEST = 60.0, 3600.0
+"""Seconds until the asker looks again: an eighth of the time that the lot is over, within these."""
 
 
 class Settling:
@@ -43,4 +44,5 @@ class Settling:
                 where=function,
                 fix="deploy the pipeline that has it",
             )
-        return self._clock.now() + LATER
+        now = self._clock.now()
+        return now + min(max((now - lot.end) / 8, SHORTEST), LONGEST)
