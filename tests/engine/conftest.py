@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import Project, Tools, required
-from tests.support.ministack import MiniStack
+from tests.support.ministack import PATCHES, QUEUE, MiniStack
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[MiniStack]:
-    with MiniStack() as running:
+    with MiniStack((*PATCHES, QUEUE)) as running:
         yield running
 
 

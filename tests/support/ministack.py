@@ -10,6 +10,8 @@ nagle     the runtime's interface answers in one packet; in two, each invocation
 drain     an invocation that logs nothing is not waited for
 group     a grant to create schedules is held against the group that a request names, not against the group "default"
 retry     calls by rules and schedules are tried again and dead-lettered, as asynchronous calls are on AWS
+queue     asynchronous calls wait for one of a few environments, as in AWS's own queue before a function whose concurrency is
+          used up; else each would start a process at once (only where a test sends many)
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ HOME = Path(sys.prefix) / "emulators"
 ACCOUNT, REGION = "123456789012", "us-east-1"
 MANAGED = "managed"
 PATCHES = (MANAGED, "tick", "nagle", "drain", "group", "retry")
+QUEUE = "queue"
 
 _LAUNCH = r"""
 import json, os
@@ -79,6 +82,13 @@ if "retry" in on:
         if function and config:
             functions.invoke_async_with_retry(functions._execution_record_for_config(function, config), json.loads(payload))
     events._dispatch_to_lambda = dispatch
+if "queue" in on:
+    import threading
+    environments, execute = threading.BoundedSemaphore(4), functions._execute_function
+    def in_turn(function, event):
+        with environments:
+            return execute(function, event)
+    functions._execute_function = in_turn
 from ministack.app import main
 main()
 """
