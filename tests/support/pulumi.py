@@ -114,6 +114,10 @@ class Graph(_mocks.MockMonitor):
             )
         return reply
 
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        self._enter_loop()
+        return super().Invoke(request)  # type: ignore[no-untyped-call]
+
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         with self._lock:
             if request.urn in self.nodes:
@@ -164,8 +168,8 @@ def _texts(token: str) -> tuple[str, ...]:
 class Answers(pulumi.runtime.Mocks):
     """Gives back what a resource is given and, unless it is a preview, some text for each output that is computed."""
 
-    def __init__(self, preview: bool) -> None:
-        self._preview = preview
+    def __init__(self, preview: bool, calls: Mapping[str, Mapping[str, Any]]) -> None:
+        self._preview, self._calls = preview, calls
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if not args.custom:
@@ -176,7 +180,8 @@ class Answers(pulumi.runtime.Mocks):
         return args.resource_id or f"{args.name}-id", computed | args.inputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        raise AssertionError(f"the program calls {args.token}")
+        assert args.token in self._calls, f"the program calls {args.token}"
+        return self._calls[args.token]
 
 
 def run(
@@ -187,14 +192,15 @@ def run(
     project: str = "proj",
     stack: str = "dev",
     secrets: Sequence[str] = (),
+    calls: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Graph:
-    """What ``program`` registers. Raises what it raises."""
+    """What ``program`` registers. Raises what it raises. ``calls``: what functions of providers answer, by token."""
 
     def go() -> Graph:
         _settings.ROOT.set(None)
         values = {key if ":" in key else f"{project}:{key}": value for key, value in (config or {}).items()}
         _config.set_all_config(values, list(secrets))
-        graph = Graph(Answers(preview))
+        graph = Graph(Answers(preview, calls or {}))
         _settings.configure(
             _settings.Settings(
                 project=project,

@@ -40,12 +40,22 @@ def bare(config: FunctionConfig, **options: object) -> Archive:
 
 
 def deployed(
-    of: Pipeline | None = None, *, preview: bool = False, config: Mapping[str, str] | None = None, **options: Any
+    of: Pipeline | None = None,
+    *,
+    preview: bool = False,
+    config: Mapping[str, str] | None = None,
+    provider: str = ACCOUNT,
+    **options: Any,
 ) -> Graph:
-    """The graph of a program that provisions a pipeline, and looks at no account unless ``config`` says so."""
+    """The graph of a program that provisions a pipeline, and looks at no account unless ``config`` says so.
+
+    ``provider``: the account of Pulumi's own AWS provider.
+    """
     settings = {"clusterless:lookups": "false", **{f"clusterless:{key}": value for key, value in (config or {}).items()}}
     program: Callable[[], Any] = lambda: provision(of or pipeline(), archive=bare, **options)  # noqa: E731
-    return run(program, preview=preview, config=settings)
+    identity = {"accountId": provider, "arn": "", "id": provider, "userId": ""}
+    calls = {"aws:index/getCallerIdentity:getCallerIdentity": identity}
+    return run(program, preview=preview, config=settings, calls=calls)
 
 
 def statements(node: Node, action: str, key: str = "policy") -> list[dict[str, Any]]:

@@ -270,6 +270,11 @@ def test_a_program_asks_before_it_registers_anything(more: dict[str, str], owner
     assert len(graph.of("Function")) == 5
 
 
+def test_a_provider_of_another_account_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=f"provider is of account 111111111111, and the pipeline's placement is {ACCOUNT}"):
+        deployed(config={"lookups": "true"}, existing=Asked, provider="111111111111")
+
+
 def test_what_is_refused_registers_nothing() -> None:
     class Foreign(Asked):
         def check_account(self) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pulumi
+import pulumi_aws
 from pulumi.runtime import config as stack_config
 from pulumi_aws import s3
 
@@ -43,6 +44,7 @@ from clusterless.providers.aws.existing import Existing, Owner, owner_document, 
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.provider import capabilities, components
 from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
+from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec
 
 RESOURCES: Mapping[type[Resource], Callable[..., resources.ResourceComponent]] = {
@@ -229,6 +231,8 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
     placed = with_root_bucket(settings.placed(pipeline), settings)
     refuse(placed, settings)
     there = existing(Home.of(placed.placement)) if settings.lookups else None
+    if settings.lookups:
+        check_provider(Home.of(placed.placement), opts)
     known = {**(_known(placed, there) if there else {}), **(external or {})}
     at = None if folder is None else Path(folder).resolve()
     args = DeploymentArgs(placed, settings, at, known, owner or this_stack(), archive)
@@ -247,6 +251,18 @@ def refuse(pipeline: Pipeline, settings: Settings) -> None:
     problems = [it for it in verify(pipeline, capabilities(settings.rules)) if it.severity == "error"]
     if problems:
         raise ProjectErrors(problems)
+
+
+def check_provider(home: Home, opts: pulumi.ResourceOptions | None) -> None:
+    """Refuse a Pulumi provider of another account: credentials of its own may be configured for it."""
+    parent, provider = (opts.parent, opts.provider) if opts else (None, None)
+    found = pulumi_aws.get_caller_identity(opts=pulumi.InvokeOptions(parent=parent, provider=provider)).account_id
+    if found != home.account:
+        raise InvalidInput(
+            f"Pulumi's AWS provider is of account {found}, and the pipeline's placement is {home.account}",
+            where="placement.account",
+            fix="configure the provider with a profile of that account (aws:profile), or take another placement",
+        )
 
 
 def _known(pipeline: Pipeline, there: Existing) -> dict[str, External]:
