@@ -18,7 +18,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from types import TracebackType
@@ -28,19 +27,24 @@ from urllib.parse import quote
 __all__ = ["Item", "Lot", "Sink", "Source", "secret"]
 
 
-@dataclass(frozen=True)
 class Item:
     """One object of a lot."""
 
-    uri: str
-    """Absolute URI, for example ``file:///data/lake/inbox/a.log`` or ``s3://bucket/inbox/a.log``."""
-    name: str
-    """The object's path below its dataset, as text: ``web-1/a.log``."""
-    lot: str
-    """The lot it belongs to: of interest in a window, which has many."""
-    role: str
-    """The source it came from."""
-    opener: Callable[[], BinaryIO]
+    __slots__ = ("lot", "name", "opener", "role", "uri")
+
+    def __init__(self, uri: str, name: str, lot: str, role: str, opener: Callable[[], BinaryIO]) -> None:
+        self.uri = uri
+        """Absolute URI, for example ``file:///data/lake/inbox/a.log`` or ``s3://bucket/inbox/a.log``."""
+        self.name = name
+        """The object's path below its dataset, as text: ``web-1/a.log``."""
+        self.lot = lot
+        """The lot it belongs to: of interest in a window, which has many."""
+        self.role = role
+        """The source it came from."""
+        self.opener = opener
+
+    def __repr__(self) -> str:
+        return f"Item({self.uri!r}, lot={self.lot!r}, role={self.role!r})"
 
     def open(self, mode: str = "rb", **text: Any) -> IO[Any]:
         """The object's content as a stream: ``rb`` bytes, ``rt`` text (UTF-8 unless ``encoding=`` is given)."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from clusterless.model.base import Model
 from clusterless.model.filters import PathFilter
+from clusterless.runtime.frozen import asdict
 
 
 class CopyProps(Model):

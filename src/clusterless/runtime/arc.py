@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 
 from clusterless.runtime.attempt import INLINE, Attempts, Ending, Readings, Result, all_first, nobody_is_dead, vector_of
 from clusterless.runtime.behind import Behind
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, StoreUnavailable, WorkloadError
+from clusterless.runtime.frozen import field, mutable
 from clusterless.runtime.history import Committed, Decision, History, Slot, arc_keys, newest_of, next_attempt, read_history
 from clusterless.runtime.layout import ArcKeys
 from clusterless.runtime.lots import Lot, parse_lot
@@ -45,7 +45,7 @@ def cannot_settle(source: SourceSpec, lot: Lot) -> float | None:
     return None
 
 
-@dataclass
+@mutable
 class ArcRunner:
     """One arc's protocol against its seams."""
 

@@ -18,12 +18,12 @@ are, and when they are tried, is the business of :mod:`clusterless.runtime.arc`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
 from clusterless.runtime.clock import Clock
 from clusterless.runtime.errors import StoreError, WorkloadError, WorkloadTimeout
+from clusterless.runtime.frozen import frozen, mutable
 from clusterless.runtime.history import (
     Busy,
     Committed,
@@ -66,7 +66,7 @@ class Ending(Enum):
     EXHAUSTED = "all attempts failed"
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """What became of one run."""
 
@@ -89,7 +89,7 @@ def nobody_is_dead(delivery: str) -> bool:
     return False
 
 
-@dataclass
+@mutable
 class Attempts:
     """The attempts at one arc's runs, against its seams."""
 

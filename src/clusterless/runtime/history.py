@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from clusterless.runtime.errors import StoreUnavailable
+from clusterless.runtime.frozen import field, frozen, mutable
 from clusterless.runtime.layout import ArcKeys, parse_protocol_key
 from clusterless.runtime.lots import Lot
 from clusterless.runtime.policy import Run
@@ -15,7 +15,7 @@ from clusterless.runtime.spec import ArcSpec
 from clusterless.runtime.store import Store
 
 
-@dataclass
+@mutable
 class Generation:
     """One generation: its attempts, and whether it is decided."""
 
@@ -38,7 +38,7 @@ def arc_keys(spec: ArcSpec, run: Run) -> ArcKeys:
 History: TypeAlias = "dict[int, Generation]"
 
 
-@dataclass(frozen=True)
+@frozen
 class Slot:
     """A claim to create, or created: this attempt of this generation, on these inputs."""
 
@@ -47,7 +47,7 @@ class Slot:
     sources: Generations
 
 
-@dataclass(frozen=True)
+@frozen
 class Committed:
     """The delivery is covered by a generation that is decided: roll forward all that are, and stop."""
 
@@ -57,7 +57,7 @@ class Committed:
     """Who committed them may have died before it published them, and this delivery may be the last to come."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Busy:
     """Somebody else is at it, until ``until`` at the latest."""
 
@@ -65,7 +65,7 @@ class Busy:
     holder: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Exhausted:
     """All declared attempts failed: only a replay will help."""
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, CorruptObject, InvalidInput, StoreError, StoreUnavailable
+from clusterless.runtime.frozen import frozen, mutable
 from clusterless.runtime.layout import LAST, BoundaryKeys, ManifestKey, lot_of_key, manifest_prefix, parse_protocol_key
 from clusterless.runtime.lots import NEAR, Lot, Unit, is_lot, parse_lot, utc
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
@@ -42,7 +42,7 @@ SKEW = 3_600.0
 park late data for a day."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Marked:
     """Where an arrival ended."""
 
@@ -52,7 +52,7 @@ class Marked:
     """How many lots it was too late for."""
 
 
-@dataclass
+@mutable
 class Intake:
     """One boundary's protocol. ``token`` and ``clock`` are seams; nothing is kept between calls but what saves reads."""
 

@@ -21,9 +21,9 @@ nothing. Names hold no ``/``, ``=``, ``%`` or braces: declarations with such nam
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.lots import Lot
 
 MANIFEST_FILE = "manifest.json"
@@ -36,7 +36,7 @@ def number(value: int) -> str:
     return f"{value:04d}"
 
 
-@dataclass(frozen=True)
+@frozen
 class ManifestKey:
     """What a manifest's key says. ``lot`` and ``state`` are None where a template or a prefix leaves them open."""
 
@@ -110,7 +110,7 @@ def _value(segment: str) -> str | None:
     return None if "{" in value or not value else value
 
 
-@dataclass(frozen=True)
+@frozen
 class ArcKeys:
     """Keys of one arc; of one role of it where its policy is ``any``."""
 
@@ -162,7 +162,7 @@ class ArcKeys:
         return f"{self.generation(lot, generation)}commit.json"
 
 
-@dataclass(frozen=True)
+@frozen
 class BoundaryKeys:
     """Keys of one boundary."""
 
@@ -200,7 +200,7 @@ class BoundaryKeys:
         return f"{self.generation(lot, generation)}commit.json"
 
 
-@dataclass(frozen=True)
+@frozen
 class ProtocolKey:
     """What a key of the protocol tree says. ``what`` is the last part without ``.json``: claim, commit, seal, arrivals, …"""
 
@@ -235,7 +235,7 @@ def parse_protocol_key(key: str) -> ProtocolKey | None:
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class MarkerKey:
     """What an arc marker's key says."""
 

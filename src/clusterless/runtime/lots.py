@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache, total_ordering
 
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.frozen import frozen
 
 DAY = 86_400
 NEAR = 1000
@@ -29,7 +29,7 @@ _ISO = re.compile(r"PT(?:([1-9][0-9]?)H)?(?:([1-9][0-9]{0,3})M)?")
 _LOT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(PT[0-9HM]*[HM])([0-9]{3,4})", re.ASCII)
 
 
-@dataclass(frozen=True)
+@frozen
 class Unit:
     """A length of time, in whole minutes, that divides a day. ``str(unit)`` is its ISO 8601 duration."""
 
@@ -87,7 +87,7 @@ def parse_unit(text: str) -> Unit:
 
 
 @total_ordering
-@dataclass(frozen=True)
+@frozen
 class Lot:
     """One interval: the ``index``-th of its unit since the epoch. ``str(lot)`` is its id."""
 

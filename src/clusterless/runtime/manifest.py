@@ -14,13 +14,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import islice
 from typing import Any, BinaryIO
 
 from clusterless.runtime.errors import CorruptObject
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.jsonscan import Scanner
 
 BATCH = 2048
@@ -42,7 +42,7 @@ class ManifestState(StrEnum):
     """The data it listed was deleted. Read, never written."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Manifest:
     """One lot's objects. ``uris`` can be iterated more than once and need not lie in memory."""
 
@@ -70,7 +70,7 @@ def encode_chunks(manifest: Manifest) -> Iterable[bytes]:
     return _Chunks(manifest)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Chunks:
     manifest: Manifest
 
@@ -89,7 +89,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")  # half a surrogate pair becomes its JSON escape
 
 
-@dataclass(frozen=True)
+@frozen
 class ManifestHead:
     """All of a manifest but its URIs."""
 

@@ -81,6 +81,16 @@ def _source(source: SourceSpec) -> Iterator[Need]:
         yield Need("state", BoundaryKeys(producer.project, producer.version, producer.name).lots, "read")
 
 
+def job_needs(spec: BoundarySpec | ArcSpec) -> tuple[Need, ...]:
+    """What an arc's job needs by itself, where it runs elsewhere: its lots' manifests and objects, and its sinks' folders."""
+    assert isinstance(spec, ArcSpec), "boundaries have no jobs"
+    read = [source.dataset for source in spec.sources.values()]
+    found = [Need("manifests", prefix, verb) for it in read for prefix in _manifests(it) for verb in ("read", "list")]
+    found += [Need("data", it.path, verb) for it in read for verb in ("read", "list")]
+    found += [Need("data", it.path, verb) for it in spec.sinks.values() for verb in ("create", "read", "list")]
+    return tuple(sorted(set(found)))
+
+
 def _manifests(dataset: DatasetSpec) -> tuple[str, str]:
     """Where a dataset's manifests lie: of first generations, and of later ones."""
     first, later = (manifest_prefix(dataset.name, dataset.version, replays=replays) for replays in (False, True))

@@ -20,13 +20,13 @@ Windows are aligned to the epoch: their ends are multiples of ``slide`` units, s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.lots import Lot, lot_range, parse_lot
 from clusterless.runtime.spec import ArcSpec, SourceSpec
 
 
-@dataclass(frozen=True)
+@frozen
 class Run:
     """One unit of an arc's work, named by a lot; for ``any`` by a role as well."""
 
@@ -37,7 +37,7 @@ class Run:
         return f"{self.lot}" if self.role is None else f"{self.lot} ({self.role})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Member:
     """One lot of one source that a run needs."""
 

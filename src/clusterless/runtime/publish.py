@@ -8,9 +8,9 @@ comes last: where it stands, the manifests stand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from clusterless.runtime.errors import ConflictingBytes, CorruptObject
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.layout import ArcKeys, ManifestKey
 from clusterless.runtime.lots import Lot
 from clusterless.runtime.manifest import Manifest, encode_chunks
@@ -22,7 +22,7 @@ from clusterless.runtime.store import Body, Created, Store
 CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
+@frozen
 class StoredBody:
     """An object's bytes as chunks, read anew at each iteration."""
 

@@ -19,13 +19,13 @@ Components are taken in order of dependency, and each only once, so that one pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from clusterless.runtime.arc import ArcRunner
 from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, ProtocolError
+from clusterless.runtime.frozen import field, frozen, mutable, replace
 from clusterless.runtime.history import History, covers, read_history
 from clusterless.runtime.intake import Intake
 from clusterless.runtime.layout import (
@@ -61,7 +61,7 @@ class Kind(StrEnum):
     CORRUPT = "corrupt"
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """One thing that no event will tell. ``repair`` does what should have been done, and may be called by anyone, any time."""
 
@@ -76,7 +76,7 @@ class Finding:
     """Whether nothing of its component that was found after it may go before it."""
 
 
-@dataclass
+@mutable
 class Report:
     """All that was found, and what could not be repaired."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from clusterless.runtime.errors import CorruptObject, UnknownFormat
+from clusterless.runtime.frozen import field, frozen
 
 FORMAT = 1
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
@@ -47,7 +47,7 @@ def way_out(key: str) -> str:
     return f"restore it from a backup; or, if the lot is not published yet, {otherwise}: the next run goes on without it"
 
 
-@dataclass(frozen=True)
+@frozen
 class Claim:
     """An attempt was begun."""
 
@@ -68,7 +68,7 @@ class Claim:
         return _build(Claim, decode(data, key), key)
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """An attempt's work goes on elsewhere, in a job: whoever hears that it ended finishes the attempt."""
 
@@ -86,7 +86,7 @@ class Started:
         return _build(Started, decode(data, key), key)
 
 
-@dataclass(frozen=True)
+@frozen
 class Failed:
     """An attempt failed, with what is known of it."""
 
@@ -105,7 +105,7 @@ class Failed:
         return _build(Failed, decode(data, key), key)
 
 
-@dataclass(frozen=True)
+@frozen
 class SinkCommit:
     """One sink's manifest, in the commit itself or staged beside the claim."""
 
@@ -118,7 +118,7 @@ class SinkCommit:
     """SHA-256 of the staged manifest."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Commit:
     """THE decision on one generation of an arc's lot."""
 
@@ -145,7 +145,7 @@ class Commit:
         return _build(Commit, document, key)
 
 
-@dataclass(frozen=True, order=True)
+@frozen(order=True)
 class Arrival:
     """An object that arrived. The three of them decide its lot, and name its mark."""
 
@@ -169,7 +169,7 @@ class Arrival:
         return _build(Arrival, decode(data, key), key)
 
 
-@dataclass(frozen=True)
+@frozen
 class BoundaryCommit:
     """THE decision on one generation of a boundary's lot: exactly which arrivals are in it."""
 
@@ -192,7 +192,7 @@ class BoundaryCommit:
         return _build(BoundaryCommit, document, key)
 
 
-@dataclass(frozen=True)
+@frozen
 class Late:
     """This arrival missed the lot, and went there instead."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from clusterless.runtime.errors import StoreUnavailable
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.layout import ManifestKey, parse_manifest_key
 from clusterless.runtime.store import Created, Store
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """The protocol's two buckets of a placement, and the way to its data."""
 
@@ -28,7 +28,7 @@ class Site:
         return self.manifest_base + key.key
 
 
-@dataclass(frozen=True)
+@frozen
 class Announcement:
     """A lot became available. Trusted for nothing beyond naming it: what it holds is read from storage."""
 
@@ -52,7 +52,7 @@ def announcement(key: str) -> Announcement | None:
     return Announcement(found.dataset, found.version, found.lot, found.generation, found.state)
 
 
-@dataclass(frozen=True)
+@frozen
 class Delivery:
     """One call of the platform. The platform repeats a delivery that failed or crashed under the same ``id``."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from clusterless.runtime.frozen import mutable
 from clusterless.runtime.layout import (
     BoundaryKeys,
     ManifestKey,
@@ -24,7 +24,7 @@ from clusterless.runtime.work import Input
 PUBLISHED = ("complete", "empty")
 
 
-@dataclass
+@mutable
 class Reading:
     """A member that is there. Probing opens its manifest, and the stream is kept for the one who reads it: one call, not two."""
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from clusterless.runtime.errors import InvalidInput, UnknownFormat
+from clusterless.runtime.frozen import asdict, field, fields, frozen
 from clusterless.runtime.lots import Unit, parse_unit
 
 FORMAT = 1
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@frozen
 class DatasetSpec:
     """A dataset and where its data lies."""
 
@@ -33,7 +33,7 @@ class DatasetSpec:
         return f"{self.name}/{self.version}"
 
 
-@dataclass(frozen=True)
+@frozen
 class FilterSpec:
     """Ant-style path filter, see :mod:`clusterless.runtime.paths`."""
 
@@ -43,7 +43,7 @@ class FilterSpec:
     ignore_case: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class ProducerSpec:
     """Who produces a dataset: ``kind`` is ``boundary`` or ``arc``."""
 
@@ -53,7 +53,7 @@ class ProducerSpec:
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class SourceSpec:
     """A dataset that an arc reads."""
 
@@ -70,7 +70,7 @@ class SourceSpec:
     """Units from one lot of the dataset to the next: more than 1 behind a window, whose lots are named by its last one."""
 
 
-@dataclass(frozen=True)
+@frozen
 class PolicySpec:
     """How sources are joined, see :mod:`clusterless.runtime.policy`."""
 
@@ -84,7 +84,7 @@ class PolicySpec:
     """``latest``: the role whose lots name the runs."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ArcSpec:
     """All that an arc's function knows."""
 
@@ -121,7 +121,7 @@ class ArcSpec:
         return parse_unit(self.sources[driver].unit)
 
 
-@dataclass(frozen=True)
+@frozen
 class BoundarySpec:
     """All that a boundary's function knows."""
 
@@ -160,7 +160,7 @@ class BoundarySpec:
         return self.lot_from in ("object", "key")
 
 
-@dataclass(frozen=True)
+@frozen
 class ProjectSpec:
     """The compiled pipeline: what the local provider runs, and what plans and reports are made from."""
 
@@ -185,7 +185,7 @@ def _checked(kind: type[T], data: Mapping[str, Any]) -> dict[str, Any]:
             f"{kind.__name__} has format {data['format']}, this version knows {FORMAT}",
             fix="deploy again, or upgrade clusterless",
         )
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    known = set(fields(kind))
     if unknown := sorted(set(data) - known):
         raise InvalidInput(f"{kind.__name__} has unknown fields {unknown}")
     return dict(data)

@@ -11,10 +11,10 @@ misreads an arc called ``complete-orders``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.manifest import ManifestState
 
 SUFFIX = ".arc"
@@ -61,7 +61,7 @@ def _parse(kind: type[State], text: str) -> State | None:
     return next((state for state in kind if state == word), None)
 
 
-@dataclass(frozen=True)
+@frozen
 class RecordedFailure:
     """A failed run, as the body of an arc state object tells of it."""
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, Protocol, TypeAlias
 
 from clusterless.runtime.errors import ConflictingBytes, StoreUnavailable, StoreUnsuitable
+from clusterless.runtime.frozen import frozen
 
 MAX_KEY_BYTES = 1024
 
@@ -47,7 +47,7 @@ class Created(Enum):
         return self in (Created.CREATED, Created.MINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """What a listing or a head request tells of an object."""
 

@@ -7,11 +7,11 @@ sink what its manifest is to list. It decides nothing: whether any of it becomes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from clusterless.runtime.errors import WorkloadError
+from clusterless.runtime.frozen import field, frozen
 from clusterless.runtime.layout import data_folder
 from clusterless.runtime.lots import Lot
 from clusterless.runtime.manifest import ManifestReader, ManifestState
@@ -19,7 +19,7 @@ from clusterless.runtime.site import Site
 from clusterless.runtime.spec import ArcSpec, DatasetSpec, SourceSpec
 
 
-@dataclass(frozen=True)
+@frozen
 class Produced:
     """One sink's result: the URIs its manifest lists (iterable more than once) and how many they are."""
 
@@ -40,7 +40,7 @@ class PartialResult(WorkloadError):
     produced: Mapping[str, Produced] = {}
 
 
-@dataclass(frozen=True)
+@frozen
 class Input:
     """One lot of one source."""
 
@@ -67,7 +67,7 @@ class Input:
         return self.load_versions()
 
 
-@dataclass(frozen=True)
+@frozen
 class Work:
     """One attempt's work."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clusterless.runtime.errors import InvalidInput, SourceChanged, StoreDenied, StoreUnavailable, WorkloadError, WorkloadTimeout
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.store import Store
 from clusterless.runtime.stores.memory import MemoryStore
 from clusterless.runtime.work import PartialResult

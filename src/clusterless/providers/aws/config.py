@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from clusterless.runtime.errors import UnknownFormat
+from clusterless.runtime.frozen import field, frozen
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, arc_from_json, boundary_from_json, to_json
 
 FORMAT = 1
@@ -19,7 +19,7 @@ FILE = "clusterless.json"
 """Its name at the archive's top."""
 
 
-@dataclass(frozen=True)
+@frozen
 class AlarmConfig:
     """How a component has itself woken: EventBridge Scheduler's one-shot schedules."""
 
@@ -35,15 +35,19 @@ class AlarmConfig:
     """ARN of the queue that gets what could not be delivered."""
 
 
-@dataclass(frozen=True)
+@frozen
 class JobConfig:
     """The job service that runs an asynchronous workload: AWS Batch."""
 
     queue: str
+    """Its ARN."""
     definition: str
+    """The name of the definition: its newest revision is taken."""
+    divided: bool = False
+    """Whether a job has a container for each object of its lot."""
 
 
-@dataclass(frozen=True)
+@frozen
 class FunctionConfig:
     """All that a function of ours knows."""
 

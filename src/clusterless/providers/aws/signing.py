@@ -20,12 +20,12 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from clusterless.runtime.errors import StoreDenied, StoreUnavailable
+from clusterless.runtime.frozen import frozen
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -38,7 +38,7 @@ _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|
 _DENIED = re.compile(r"AccessDenied|UnrecognizedClient|ExpiredToken|InvalidSignature|SignatureDoesNotMatch|InvalidClientToken")
 
 
-@dataclass(frozen=True)
+@frozen
 class Credentials:
     """Who signs. A function finds its role's in its environment, and is replaced before they expire."""
 
@@ -111,7 +111,7 @@ def encoded(query: Query) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted((quote(n, safe="-_.~"), quote(v, safe="-_.~")) for n, v in query))
 
 
-@dataclass(frozen=True)
+@frozen
 class Reply:
     """What a service answered, short of denying and of having no time."""
 

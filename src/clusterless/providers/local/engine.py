@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clusterless.providers.local.announcing import Announcing
 from clusterless.providers.local.landing import Landing
@@ -30,6 +30,7 @@ from clusterless.runtime.errors import (
     StoreDenied,
     StoreUnsuitable,
 )
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.intake import Intake, alarm_name, parse_alarm_name
 from clusterless.runtime.lots import Lot, parse_lot
 from clusterless.runtime.policy import due, roles_of, runs_of, waits

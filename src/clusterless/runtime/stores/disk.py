@@ -13,13 +13,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
 from types import TracebackType
 from typing import BinaryIO
 
 from clusterless.runtime.errors import StoreUnsuitable
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.store import Body, chunks
 
 HIDDEN = ".clusterless-tmp"
@@ -278,7 +278,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         written = os.write(descriptor, data)
 
 
-@dataclass(frozen=True)
+@frozen
 class FileBody:
     """A file's bytes as chunks, read anew at each iteration."""
 

@@ -7,14 +7,14 @@ import io
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from clusterless.runtime.clock import Clock, SystemClock
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.store import Body, Created, Entry, Store, Writer, check_key, chunks, insist
 
 
-@dataclass(frozen=True)
+@frozen
 class _Object:
     body: bytes
     modified: float

@@ -19,12 +19,12 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from obstore.store import LocalStore
 
 from clusterless.runtime.errors import StoreUnsuitable
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.store import Body, Created, Entry, Store, Writer, check_key, insist, same_bytes, settle
 from clusterless.runtime.stores.replies import TROUBLE, answer, no_such_path, trouble, unless_absent
 from clusterless.runtime.stores.streams import CHUNK, Spool, open_stream
@@ -180,7 +180,7 @@ class ObjectStore:
             return self._client.list(parent, chunk_size=_PAGE)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Stored:
     """An object's bytes as chunks, read anew at each iteration."""
 

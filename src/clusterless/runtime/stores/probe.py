@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 
 from clusterless.runtime.errors import StoreUnsuitable
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.stores.disk import Root, Scratch, link
 from clusterless.runtime.stores.oserrors import explain, explained
 
@@ -19,7 +19,7 @@ RACERS = 4
 ROUNDS = 8
 
 
-@dataclass(frozen=True)
+@frozen
 class Disk:
     """How a disk treats names."""
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from clusterless.runtime.errors import CorruptObject, InvalidInput, StoreUnsuitable, WorkloadError
+from clusterless.runtime.frozen import frozen, mutable
 from clusterless.runtime.layout import MANIFEST_FILE, ManifestKey
 from clusterless.runtime.manifest import ManifestReader
 from clusterless.runtime.spec import DatasetSpec
@@ -40,7 +40,7 @@ def collect(work: Work, stage: Stage) -> Mapping[str, Produced]:
     return produced
 
 
-@dataclass
+@mutable
 class _Result:
     """One sink's."""
 
@@ -160,14 +160,14 @@ def _opened(file: Path) -> BinaryIO:
     return file.open("rb")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Staged:
     """A file below the sink's folder in the stage."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class _There:
     """An object that the command wrote to the dataset's storage by itself."""
 

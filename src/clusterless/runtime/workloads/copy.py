@@ -24,7 +24,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -36,6 +35,7 @@ from clusterless.runtime.errors import (
     StoreDenied,
     WorkloadError,
 )
+from clusterless.runtime.frozen import field, frozen, mutable
 from clusterless.runtime.paths import PathFilter
 from clusterless.runtime.spec import DatasetSpec, FilterSpec
 from clusterless.runtime.uri import join, relative_to, split
@@ -88,7 +88,7 @@ def _outcome(copies: Iterable[_Copy]) -> Mapping[str, Produced]:
     raise error from failed[0].failures[0]
 
 
-@dataclass(frozen=True)
+@frozen
 class _Kept:
     """The objects that pass the filter; iterates anew each time."""
 
@@ -105,7 +105,7 @@ class _Kept:
         return lambda uri: paths.keep(split(uri)[2])
 
 
-@dataclass
+@mutable
 class _Copy:
     """All of a lot to one sink."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
@@ -17,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
 from clusterless.runtime.errors import ClusterlessError, WorkloadError
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.uri import encode_path, join, relative_to, split
 from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads.inputs import Object, Versions, objects, roles_of
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """What a handler's lot and sinks are made from."""
 

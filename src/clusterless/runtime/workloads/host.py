@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clusterless.runtime.errors import WorkloadTimeout
+from clusterless.runtime.frozen import frozen
 from clusterless.runtime.work import Work
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def no_secrets(name: str) -> str:
     raise LookupError(f"no secrets are provided here, so {name!r} is not known")
 
 
-@dataclass(frozen=True)
+@frozen
 class Host:
     """The machine an attempt runs on, as far as a workload may know it."""
 

@@ -11,11 +11,11 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from itertools import islice
 from typing import Any, BinaryIO
 
 from clusterless.runtime.errors import WorkloadError
+from clusterless.runtime.frozen import asdict
 from clusterless.runtime.work import Work
 from clusterless.runtime.workloads.channel import Channel, Message, error_from_json, error_to_json
 from clusterless.runtime.workloads.handing import Handover, Row

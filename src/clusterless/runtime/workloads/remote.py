@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
 
 from clusterless.runtime.errors import CorruptObject, InvalidInput, WorkloadError
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.layout import MANIFEST_FILE, ManifestKey, manifest_template
 from clusterless.runtime.manifest import ManifestReader
 from clusterless.runtime.site import certain

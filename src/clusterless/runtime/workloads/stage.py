@@ -18,11 +18,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.frozen import frozen, replace
 from clusterless.runtime.layout import ManifestKey
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
 from clusterless.runtime.site import Site
@@ -103,7 +103,7 @@ class Stage:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Absolute:
     """An input's URIs as other programs can open them."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
 from clusterless.runtime.arc import ArcRunner, parse_run_alarm
 from clusterless.runtime.errors import StoreError, StoreUnavailable, WorkloadError
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.intake import Intake, parse_alarm_name
 from clusterless.runtime.lots import Lot
 from clusterless.runtime.policy import Run, roles_of
