@@ -38,8 +38,11 @@ def packed(config: str, folder: Path | None) -> bytes:
 class Deployed:
     """The components of one placement."""
 
-    def __init__(self, cloud: MiniStack, *specs: Spec, folder: Path | None = None, queued: bool = False) -> None:
-        self.cloud, self.specs, self.folder = cloud, specs, folder
+    def __init__(
+        self, cloud: MiniStack, *specs: Spec, folder: Path | None = None, queued: bool = False, started: bool = True
+    ) -> None:
+        """``started=False``: no rule starts anything; events are handed over by the test."""
+        self.cloud, self.specs, self.folder, self.started = cloud, specs, folder, started
         self.s3, self.functions, self.events, self.queues, self.roles, self.schedules = (
             cloud.client(service) for service in ("s3", "lambda", "events", "sqs", "iam", "scheduler")
         )
@@ -80,13 +83,17 @@ class Deployed:
             DestinationConfig={"OnFailure": {"Destination": names.dead_letters_arn}},
         )
         target = self._queue(spec) if queued else names.function_arn
-        for rule in wiring.rules(spec, HOME):
+        for rule in wiring.rules(spec, HOME) if self.started else ():
             self.events.put_rule(Name=rule.name, EventPattern=rule.pattern)
             self.events.put_targets(Rule=rule.name, Targets=[{"Id": "component", "Arn": target}])
 
     def _role(self, name: str, trust: iam.Policy, policy: iam.Policy) -> None:
         self.roles.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-        self.roles.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+        self.grant(name, policy)
+
+    def grant(self, role: str, policy: iam.Policy) -> None:
+        """What a role may do, from now on."""
+        self.roles.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=json.dumps(policy))
 
     def _queue(self, spec: Spec) -> str:
         names = wiring.names_of(spec, HOME)
@@ -108,7 +115,7 @@ class Deployed:
 
     def invoke(self, spec: Spec, event: dict[str, Any]) -> dict[str, Any]:
         name = wiring.names_of(spec, HOME).function
-        answer: dict[str, Any] = self.functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        answer: dict[str, Any] = self.functions.invoke(FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail")
         return answer
 
     def until(self, met: Callable[[], object], seconds: float = SECONDS) -> None:
