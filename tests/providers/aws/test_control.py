@@ -58,9 +58,12 @@ class Cloud:
             self.events.put_targets(Rule=rule.name, Targets=[{"Id": "component", "Arn": target}])
         if spec is TICKS:
             self.schedules.create_schedule(
-                GroupName=HOME.schedule_group, Name=names.schedule, ScheduleExpression="cron(0/5 * * * ? *)",
-                FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": names.function_arn, "RoleArn": names.alarm_role_arn, "Input": "{}"},
-            )  # fmt: skip
+                GroupName=HOME.schedule_group,
+                Name=names.schedule,
+                ScheduleExpression="cron(0/5 * * * ? *)",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={"Arn": names.function_arn, "RoleArn": names.alarm_role_arn, "Input": "{}"},
+            )
 
     def states(self, spec: BoundarySpec | ArcSpec) -> list[str]:
         return [self.events.describe_rule(Name=rule.name)["State"] for rule in wiring.rules(spec, HOME)]

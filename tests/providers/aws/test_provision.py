@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from clusterless import Dataset, Pipeline, aws, local, provision
-from clusterless.arcs import CommandArc, CopyArc, S3CopyArc
+from clusterless.arcs import CopyArc, GlueAddPartitionsArc, S3CopyArc
 from clusterless.arcs.s3_copy import S3CopyWorkload
 from clusterless.boundaries import PutBoundary, S3PutListenerBoundary
 from clusterless.model.problems import ProjectErrors
@@ -222,9 +222,12 @@ def test_what_aws_cannot_do_is_refused_before_anything_is_registered() -> None:
         "p",
         "1",
         placement=aws(ACCOUNT, REGION),
-        components=[PutBoundary("b", into=RAW, every="5m"), CommandArc("c", ["true"], reads=RAW, writes=LEFT)],
+        components=[
+            PutBoundary("b", into=RAW, every="5m"),
+            GlueAddPartitionsArc("c", reads=RAW, writes=Dataset("table", "1", "glue:///base/table")),
+        ],
     )
-    with pytest.raises(ProjectErrors, match="aws cannot run 'core:commandArc'"):
+    with pytest.raises(ProjectErrors, match="aws cannot run 'aws:core:glueAddPartitionsArc'"):
         deployed(of)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clusterless.providers.aws.bootstrap import Bootstrap, BootstrapArgs
     from clusterless.providers.aws.boundaries import PutBoundary, ScheduleBoundary
     from clusterless.providers.aws.component import FunctionArgs
+    from clusterless.providers.aws.containers import ContainerArc
     from clusterless.providers.aws.provision import Deployment, DeploymentArgs
     from clusterless.providers.aws.resources import (
         ComputeEnvironment,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from clusterless.providers.aws.settings import ComponentSettings, Settings
 
 __all__ = [
-    "Bootstrap", "BootstrapArgs", "ComponentSettings", "ComputeEnvironment", "CopyArc", "Deployment", "DeploymentArgs",
-    "EventBus", "FunctionArc", "FunctionArgs", "GlueDatabase", "GlueTable", "GlueTableArgs", "PutBoundary", "ResourceArgs",
-    "S3Bucket", "S3CopyArc", "ScheduleBoundary", "Settings",
+    "Bootstrap", "BootstrapArgs", "ComponentSettings", "ComputeEnvironment", "ContainerArc", "CopyArc", "Deployment",
+    "DeploymentArgs", "EventBus", "FunctionArc", "FunctionArgs", "GlueDatabase", "GlueTable", "GlueTableArgs", "PutBoundary",
+    "ResourceArgs", "S3Bucket", "S3CopyArc", "ScheduleBoundary", "Settings",
 ]  # fmt: skip
 
 _HOME = {
@@ -47,6 +48,7 @@ _HOME = {
     "bootstrap": ("Bootstrap", "BootstrapArgs"),
     "boundaries": ("PutBoundary", "ScheduleBoundary"),
     "component": ("FunctionArgs",),
+    "containers": ("ContainerArc",),
     "provision": ("Deployment", "DeploymentArgs"),
     "resources": (
         "ComputeEnvironment", "EventBus", "GlueDatabase", "GlueTable", "GlueTableArgs", "ResourceArgs", "S3Bucket",

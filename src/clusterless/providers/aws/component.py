@@ -122,6 +122,11 @@ class FunctionArgs:
     architecture: str | None = None
     retries: int | None = None
     """How often a rule's event is tried again; None: for a day."""
+    container_memory: int | None = None
+    """Megabytes of an arc's container, where the declaration says it; else the settings'."""
+    container_architecture: str | None = None
+    compute_environment: str | None = None
+    """ARN of the compute environment that an arc's containers run in; None: one of its own."""
     archive: Archiver = packaged
 
     @cached_property
@@ -134,7 +139,7 @@ class FunctionArgs:
 
     @cached_property
     def config(self) -> FunctionConfig:
-        return wiring.function_config(self.spec, self.home, self.settings.secrets)
+        return wiring.function_config(self.spec, self.home, self.settings.secrets, divided=self.own.divided)
 
     @cached_property
     def own(self) -> ComponentSettings:
@@ -150,6 +155,10 @@ class FunctionArgs:
         wiring.timeout(self.spec)
         if isinstance(self.spec, BoundarySpec) and self.spec.kind == "schedule":
             wiring.every(self.spec.lot_unit, self.spec.name)
+        if wiring.is_job(self.spec):
+            from clusterless.providers.aws.containers import check
+
+            check(self)
         self.policy(self.names.queue_arn)
 
     @cached_property

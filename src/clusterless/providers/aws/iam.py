@@ -14,7 +14,7 @@ from typing import Any
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import InvalidInput
-from clusterless.runtime.needs import Need, needs
+from clusterless.runtime.needs import Need, job_needs, needs
 from clusterless.runtime.uri import split
 
 Statement = dict[str, Any]
@@ -66,14 +66,12 @@ def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
     yield from _alarms(config, home)
     yield from _settling(config, home)
     yield from _secrets(config, home)
+    yield from _jobs(config, home)
 
 
 def platform(config: FunctionConfig, home: Home, kms_key: str | None, queue: str | None) -> Iterator[Statement]:
     """What no run calls for, and AWS does in the component's name: each with its reason."""
-    if kms_key:  # S3 encrypts what is put and decrypts what is got; an upload in parts reads its own key back
-        domain = "amazonaws.com.cn" if home.partition == "aws-cn" else "amazonaws.com"
-        via = {"StringEquals": {"kms:ViaService": f"s3.{config.region}.{domain}"}}
-        yield allow(["kms:Decrypt", "kms:GenerateDataKey"], [kms_key], via)
+    yield from _encrypted(config, home, kms_key)
     # Lambda writes what the function prints. The group is there already: no function may make one that is kept for ever.
     group = home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")
     yield allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group])
@@ -86,6 +84,13 @@ def platform(config: FunctionConfig, home: Home, kms_key: str | None, queue: str
         yield allow(["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], [queue])
 
 
+def _encrypted(config: FunctionConfig, home: Home, kms_key: str | None) -> Iterator[Statement]:
+    if kms_key:  # S3 encrypts what is put and decrypts what is got; an upload in parts reads its own key back
+        domain = "amazonaws.com.cn" if home.partition == "aws-cn" else "amazonaws.com"
+        via = {"StringEquals": {"kms:ViaService": f"s3.{config.region}.{domain}"}}
+        yield allow(["kms:Decrypt", "kms:GenerateDataKey"], [kms_key], via)
+
+
 def _place(need: Need, config: FunctionConfig) -> tuple[str, str]:
     """Bucket and prefix of a need."""
     if need.store == "data":
@@ -94,7 +99,7 @@ def _place(need: Need, config: FunctionConfig) -> tuple[str, str]:
     return {"state": config.state, "manifests": config.manifests}[need.store], need.prefix
 
 
-def _stores(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+def _stores(config: FunctionConfig, home: Home, wanted: Iterable[Need] | None = None) -> Iterator[Statement]:
     """Objects by prefix; names of objects by prefix, too. Who creates reads what is there already: it may be its own.
 
     Who may not list a bucket gets "forbidden" for an object that is absent, and nothing here may take that for absence. The
@@ -102,7 +107,7 @@ def _stores(config: FunctionConfig, home: Home) -> Iterator[Statement]:
     """
     objects: dict[str, list[str]] = defaultdict(list)
     listed: dict[str, list[str]] = defaultdict(list)
-    for need in needs(config.spec):
+    for need in needs(config.spec) if wanted is None else wanted:
         bucket, prefix = _place(need, config)
         listed[bucket].append(f"{prefix}*")
         if need.verb != "list":
@@ -134,6 +139,22 @@ def _secrets(config: FunctionConfig, home: Home) -> Iterator[Statement]:
         yield allow(["ssm:GetParameter"], [home.arn("ssm", f"parameter/{name.lstrip('/')}") for name in parameters])
 
 
+def _jobs(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    """Jobs have no names of their own to grant, and to ask after one cannot be granted but for all."""
+    if config.job is None:
+        return
+    definition = home.arn("batch", f"job-definition/{config.job.definition}")
+    yield allow(["batch:SubmitJob"], [config.job.queue, definition, f"{definition}:*"])
+    yield allow(["batch:TerminateJob"], [home.arn("batch", "job/*")])
+    yield allow(["batch:DescribeJobs"], ["*"])
+
+
+def container_policy(config: FunctionConfig, *, kms_key: str | None = None) -> Policy:
+    """What an arc's container may do: read what its lots hold, write below its sinks. Nothing of the protocol."""
+    home = Home(config.account, config.region)
+    return document([*_stores(config, home, job_needs(config.spec)), *_encrypted(config, home, kms_key)])
+
+
 def alarm_policy(config: FunctionConfig) -> Policy:
     """What the scheduler may do in a component's name: wake its function, and say what could not be delivered."""
     return document(
@@ -148,6 +169,11 @@ def function_trust() -> Policy:
     """Who may be a function: Lambda. It sends neither source account nor ARN when it takes a role, so none can be asked for;
     to give a role to a function takes ``iam:PassRole`` on that role, which nothing here grants."""
     return document([_assumed_by("lambda.amazonaws.com")])
+
+
+def container_trust(home: Home) -> Policy:
+    """Containers, which ECS starts for Batch in this account."""
+    return document([_assumed_by("ecs-tasks.amazonaws.com", _from(home, home.arn("ecs", "*"), "ArnLike"))])
 
 
 def alarm_trust(home: Home) -> Policy:

@@ -145,6 +145,20 @@ class ComponentNames:
         return self._names.job(self.name)
 
     @property
+    def job_queue_arn(self) -> str:
+        return self.home.arn("batch", f"job-queue/{self.job}")
+
+    @cached_property
+    def job_role(self) -> str:
+        """The role of an arc's container: what it may do to the storage."""
+        return shorten(f"{self.function}-job", LIMITS["role"])
+
+    @cached_property
+    def execution_role(self) -> str:
+        """The role by which the container is started."""
+        return shorten(f"{self.function}-exec", LIMITS["role"])
+
+    @property
     def job_rule(self) -> str:
         """The rule that tells an arc of its jobs' ends."""
         return shorten(f"{self._names.arc_rule(self.name)}-job", LIMITS["rule"])

@@ -29,7 +29,9 @@ COMPONENTS: Mapping[str, str] = {
     "aws:core:s3PutListenerBoundary": "clusterless.providers.aws.boundaries:PutBoundary",
     "core:copyArc": "clusterless.providers.aws.arcs:CopyArc",
     "core:functionArc": "clusterless.providers.aws.arcs:FunctionArc",
+    "core:commandArc": "clusterless.providers.aws.containers:ContainerArc",
     "aws:core:s3CopyArc": "clusterless.providers.aws.arcs:S3CopyArc",
+    "aws:core:batchExecArc": "clusterless.providers.aws.containers:ContainerArc",
 }
 """Components of boundaries and arcs, by kind."""
 RESOURCES = frozenset(
@@ -44,6 +46,8 @@ RESOURCES = frozenset(
 NOTES = {
     "core:putBoundary": "a declared high rate takes a queue, which is polled and billed also when nothing arrives",
     "core:scheduleBoundary": "a schedule that fires at the end of each interval, whether or not anything is to be done",
+    "core:commandArc": "in a container on Fargate, in the subnets that the settings name, of the image that it or they name",
+    "aws:core:batchExecArc": "its image is built and pushed by yourself, and named in the settings",
     "aws:core:s3Bucket": "left behind when the deployment is destroyed, unless it is to be removed",
     "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name",
     "aws:core:eventBus": "a plain bus: nothing of a pipeline uses it",

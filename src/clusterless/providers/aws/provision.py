@@ -25,17 +25,18 @@ import pulumi_aws
 from pulumi.runtime import config as stack_config
 from pulumi_aws import s3
 
+from clusterless.arcs.batch_exec import BatchExecWorkload
 from clusterless.model import resources as declared
 from clusterless.model.compile import compile_pipeline
 from clusterless.model.components import Arc, Boundary, Resource
 from clusterless.model.graph import External
 from clusterless.model.metadata import owned, records_of
-from clusterless.model.naming import StoreKind
+from clusterless.model.naming import Names, StoreKind
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import ProjectErrors
 from clusterless.model.refs import resolve
 from clusterless.model.registered import check_registered, externals
-from clusterless.model.runtime_props import ArcProps, ListenerProps
+from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
 from clusterless.model.verify import verify
 from clusterless.providers.aws import resources, wiring
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
@@ -98,11 +99,36 @@ class DeploymentArgs:
         props = getattr(declaration, "runtime_props", None) or getattr(workload, "runtime_props", None)
         own: dict[str, Any] = {}
         if isinstance(props, ArcProps | ListenerProps):
-            own = {"memory": props.memory, "architecture": props.architecture.lower().replace("arm_64", "arm64")}
+            own = {"memory": props.memory, "architecture": _architecture(props)}
         if isinstance(props, ListenerProps):
             own["retries"] = props.retry_attempts
+        if isinstance(workload, BatchExecWorkload):
+            own = self._container(workload)
         folder = self.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
         return FunctionArgs(spec, self.pipeline.placement, self.settings, folder, archive=self.archive, **own)
+
+
+    def _container(self, workload: BatchExecWorkload) -> dict[str, Any]:
+        """The predecessor's container, in the compute environment that it refers to, and its function."""
+        project, home = self.pipeline.project, self.home
+        environments = [it for it in self.pipeline.resources if isinstance(it, declared.ComputeEnvironment)]
+        found = resolve(workload.compute_environment_ref, environments)
+        assert isinstance(found, declared.ComputeEnvironment)
+        names = Names(project.name, project.version, home.region, home.stage)
+        environment = names.compute_environment(found.compute_environment_name)
+        props, function = workload.batch_runtime_props, workload.lambda_runtime_props
+        return {
+            "memory": function.memory,
+            "architecture": _architecture(function),
+            "container_memory": props.memory,
+            "container_architecture": _architecture(props),
+            "compute_environment": home.arn("batch", f"compute-environment/{environment}"),
+        }
+
+
+def _architecture(props: ArcProps | ListenerProps | BatchProps) -> str:
+    """As Lambda writes it."""
+    return {"ARM_64": "arm64", "X86_64": "x86_64"}[props.architecture]
 
 
 class Deployment(Component):

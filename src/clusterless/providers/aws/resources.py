@@ -268,4 +268,5 @@ class ComputeEnvironment(ResourceComponent):
             tags=args.tags,
             opts=self.options(),
         )
+        self.ready = [made]
         self.exported(args, made.arn)

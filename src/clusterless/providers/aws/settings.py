@@ -86,6 +86,15 @@ class ComponentSettings(Model):
     """Python packages of its handler, as pip takes them."""
     files: tuple[Text, ...] | None = None
     """Further files beside its handler, as patterns: ``data/*.csv``."""
+    image: Text | None = None
+    """Arcs with a command: URI of the image it runs in, instead of the declared one."""
+    vcpus: float | None = None
+    """Processors of its container; the least that goes with its memory if nothing is said."""
+    container_memory: Annotated[int, Field(ge=512)] | None = None
+    """Megabytes of its container."""
+    divided: bool = False
+    """Arcs with a command: a container for each object of a lot, which finds its number in AWS_BATCH_JOB_ARRAY_INDEX. There is
+    none where the lot holds but one object: then all is to be done."""
     high_rate: bool = False
     """Boundaries: arrivals go through a queue and are marked in batches. The queue is polled, and billed, also when idle."""
 
@@ -136,6 +145,8 @@ class Settings(Model):
     subnets: tuple[Text, ...] = ()
     security_groups: tuple[Text, ...] = ()
     """An existing network, for compute environments."""
+    public_ip: bool = False
+    """Give containers a public address: in subnets without one, they reach storage and images by a gateway of the network's."""
     rules: Annotated[int, Field(ge=1)] | None = None
     """Rules that the account's event bus takes, where a higher quota was granted."""
 
@@ -158,6 +169,10 @@ class Settings(Model):
             requirements=(*self.requirements, *(own.requirements or ())),
             files=(*self.files, *(own.files or ())),
             high_rate=own.high_rate,
+            image=own.image,
+            vcpus=own.vcpus,
+            container_memory=own.container_memory,
+            divided=own.divided,
         )
 
     def placed(self, pipeline: Pipeline) -> Pipeline:

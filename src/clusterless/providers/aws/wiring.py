@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from clusterless.model.naming import shorten
-from clusterless.providers.aws.config import AlarmConfig, FunctionConfig
+from clusterless.providers.aws.config import AlarmConfig, FunctionConfig, JobConfig
 from clusterless.providers.aws.names import ComponentNames, Home
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.layout import MANIFEST_FILE, manifest_prefix
@@ -28,6 +28,8 @@ LONGEST_PATTERN = 2048
 LONGEST_RUN = 900
 """Seconds that a function may run."""
 BOUNDARY_TIMEOUT = 300
+JOB_TIMEOUT = 300
+"""Seconds that the function of an arc with jobs may take: it submits them, and lists what they left."""
 STATES = ("complete", "empty")
 
 
@@ -37,8 +39,13 @@ def names_of(spec: Spec, home: Home) -> ComponentNames:
     return ComponentNames(home, spec.project, spec.version, sort, spec.name)
 
 
-def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = None) -> FunctionConfig:
-    """What a component's function is configured with.
+def is_job(spec: Spec) -> bool:
+    """Whether a component's work outlives its function: a command, which runs in a container."""
+    return isinstance(spec, ArcSpec) and spec.workload.get("kind") == "command"
+
+
+def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = None, *, divided: bool = False) -> FunctionConfig:
+    """What a component's function is configured with. ``divided``: jobs have a container for each object of their lot.
 
     ``secrets`` says where declared secrets are; one that it does not name is in Secrets Manager, as
     ``clusterless/[stage/]project/name``.
@@ -62,6 +69,7 @@ def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = 
         alarms=alarms,
         settles=dict(_settles(arc, home)) if arc else {},
         secrets={name: (secrets or {}).get(name) or _secret(spec, name, home) for name in (arc.secrets if arc else ())},
+        job=JobConfig(names.job_queue_arn, names.job, divided) if is_job(spec) else None,
     )
 
 
@@ -82,6 +90,8 @@ def timeout(spec: Spec) -> int:
     """Seconds the function may run: a boundary's marks are quick, an arc has what its runs are given and a minute to commit."""
     if isinstance(spec, BoundarySpec):
         return BOUNDARY_TIMEOUT
+    if is_job(spec):
+        return JOB_TIMEOUT
     if spec.timeout > LONGEST_RUN:
         raise InvalidInput(
             f"runs of arc '{spec.name}' may take {spec.timeout:g} seconds, and a function on AWS ends after {LONGEST_RUN}",
@@ -110,9 +120,19 @@ def rules(spec: Spec, home: Home) -> list[Rule]:
     read_beside = picked_roles(spec)
     sources = [it for role, it in spec.sources.items() if it.subscribe and role not in read_beside]
     patterns = list(_announcements(sources, spec, home))
-    return [Rule(names.rule(), "rule", patterns[0])] + [
-        Rule(names.rule(str(number)), f"rule-{number}", pattern) for number, pattern in enumerate(patterns[1:], 2)
+    jobs = [Rule(names.job_rule, "rule-job", _checked(_endings(names), spec))] if is_job(spec) else []
+    return [
+        Rule(names.rule(), "rule", patterns[0]),
+        *(Rule(names.rule(str(number)), f"rule-{number}", pattern) for number, pattern in enumerate(patterns[1:], 2)),
+        *jobs,
     ]
+
+
+def _endings(names: ComponentNames) -> dict[str, Any]:
+    """The ends of an arc's jobs; of one that is divided the whole's, not its parts'."""
+    whole = {"index": [{"exists": False}]}
+    detail = {"jobQueue": [names.job_queue_arn], "status": ["SUCCEEDED", "FAILED"], "arrayProperties": whole}
+    return {"source": ["aws.batch"], "detail-type": ["Batch Job State Change"], "detail": detail}
 
 
 def _arrivals(spec: BoundarySpec) -> dict[str, Any]:

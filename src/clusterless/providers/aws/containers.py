@@ -1,0 +1,210 @@
+"""Arcs whose work is done in a container: AWS Batch on Fargate, in a network that exists.
+
+The function claims, submits and, when the job's end is told, commits; so nothing waits while the container works. ::
+
+    compute environment ─▶ queue ─▶ (submitted by the function) ─▶ container, in the roles of job and execution
+                                                                        └─▶ state change ─▶ rule ─▶ the function again
+
+All of it is this arc's own, unless its declaration names a compute environment. None of it costs anything while no job runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi_aws import batch, cloudwatch
+
+from clusterless.providers.aws import iam as policies
+from clusterless.providers.aws.arcs import Arc
+from clusterless.providers.aws.component import FunctionArgs
+from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.settings import NAMESPACE
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.spec import ArcSpec
+
+MEMORY = 2048
+"""Megabytes of a container of which nothing is said."""
+SIZES: Mapping[float, Sequence[int]] = {
+    0.25: (512, 1024, 2048),
+    0.5: range(1024, 4097, 1024),
+    1: range(2048, 8193, 1024),
+    2: range(4096, 16_385, 1024),
+    4: range(8192, 30_721, 1024),
+    8: range(16_384, 61_441, 4096),
+    16: range(32_768, 122_881, 8192),
+}
+"""Processors, and the megabytes that Fargate gives with them (``ResourceRequirement`` in Batch's reference)."""
+MOST_VCPUS = 256
+"""Processors that the arc's own environment uses at once, at most."""
+_REPOSITORY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?:[:@].*)?")
+
+
+def size(vcpus: float | None, memory: int | None, name: str) -> tuple[float, int]:
+    """Processors and megabytes of a container: what is said of them, and else the least that goes with it."""
+    where = f"{NAMESPACE}:components.{name}"
+    if vcpus is None:
+        for found, sizes in SIZES.items():
+            if (memory or MEMORY) in sizes:
+                return found, memory or MEMORY
+        near = min((it for sizes in SIZES.values() for it in sizes), key=lambda it: abs(it - (memory or 0)))
+        raise InvalidInput(f"Fargate has no containers with {memory} MB", where=where, fix=f"{near} can be had")
+    if vcpus not in SIZES:
+        raise InvalidInput(f"Fargate has no containers with {vcpus:g} processors", where=where, fix=f"one of {_listed(SIZES)}")
+    if memory is None:
+        return vcpus, SIZES[vcpus][0]
+    if memory not in SIZES[vcpus]:
+        fix = f"one of {_listed(SIZES[vcpus])}"
+        raise InvalidInput(f"Fargate gives no {memory} MB with {vcpus:g} processors", where=where, fix=fix)
+    return vcpus, memory
+
+
+def _listed(numbers: Sequence[float] | Mapping[float, Any]) -> str:
+    found = [f"{it:g}" for it in numbers]
+    return ", ".join(found if len(found) < 8 else [*found[:3], "…", found[-1]])
+
+
+def image_of(args: FunctionArgs) -> str:
+    """The image that the settings name, else the declaration."""
+    declared = args.spec.workload.get("image") if isinstance(args.spec, ArcSpec) else None
+    found = args.own.image or declared
+    if not found:
+        raise InvalidInput(
+            f"arc '{args.spec.name}' runs in a container on AWS, and nothing says in which image",
+            where=f"{NAMESPACE}:components.{args.spec.name}.image",
+            fix="declare image=, or set it to the URI that the image was pushed to",
+        )
+    return str(found)
+
+
+def execution_policy(home: Home, image: str, log_group: str) -> policies.Policy:
+    """What Fargate may do to start a container: fetch the image, write what is printed."""
+    group = home.arn("logs", f"log-group:{log_group}:*")
+    statements = [policies.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group])]
+    if match := _REPOSITORY.fullmatch(image):
+        account, region, name = match.groups()
+        repository = f"arn:{home.partition}:ecr:{region}:{account}:repository/{name}"
+        layers = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        statements.append(policies.allow(layers, [repository]))
+        statements.append(policies.allow(["ecr:GetAuthorizationToken"], ["*"]))  # it is of no repository
+    return policies.document(statements)
+
+
+class ContainerArc(Arc):
+    """Hands each lot to a command in a container."""
+
+    workload = "command"
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(args)
+        super().__init__(name, args, opts)
+
+    def connect(self) -> None:
+        """What a job runs in comes before the rules that start one."""
+        logs = cloudwatch.LogGroup(
+            self.child("job-logs"),
+            name=_group(self.args),
+            retention_in_days=self.args.settings.log_retention_days,
+            region=self.region,
+            tags=self.args.tags,
+            opts=self.options(),
+        )
+        self.job_queue = self._queue_of_jobs()
+        self.job_definition = self._definition(logs)
+        self._sendable += [self.job_queue, self.job_definition]
+        super().connect()
+
+    def _queue_of_jobs(self) -> batch.JobQueue:
+        environment = self.args.compute_environment or self._environment().arn
+        return batch.JobQueue(
+            self.child("job-queue"),
+            name=self.args.names.job,
+            state="ENABLED",
+            priority=1,
+            compute_environment_orders=[{"order": 1, "compute_environment": environment}],
+            region=self.region,
+            tags=self.args.tags,
+            opts=self.options(depends_on=self.after),
+        )
+
+    def _environment(self) -> batch.ComputeEnvironment:
+        settings = self.args.settings
+        return batch.ComputeEnvironment(
+            self.child("job-environment"),
+            name=self.args.names.job,
+            type="MANAGED",
+            state="ENABLED",
+            compute_resources={
+                "type": "FARGATE",
+                "max_vcpus": MOST_VCPUS,
+                "subnets": list(settings.subnets),
+                "security_group_ids": list(settings.security_groups),
+            },
+            region=self.region,
+            tags=self.args.tags,
+            opts=self.options(),
+        )
+
+    def _definition(self, logs: cloudwatch.LogGroup) -> batch.JobDefinition:
+        args, image = self.args, image_of(self.args)
+        trust = policies.container_trust(args.home)
+        role = self._make_role("job-role", args.names.job_role, trust)
+        execution = self._make_role("execution-role", args.names.execution_role, trust)
+        granted = self._policy("job-policy", role, policies.container_policy(args.config, kms_key=args.settings.kms_key))
+        fetched = self._policy("execution-policy", execution, execution_policy(args.home, image, _group(args)))
+        properties = pulumi.Output.json_dumps(container(args, image, role.arn, execution.arn))
+        return batch.JobDefinition(
+            self.child("job-definition"),
+            name=args.names.job,
+            type="container",
+            platform_capabilities=["FARGATE"],
+            container_properties=properties,
+            propagate_tags=True,
+            region=self.region,
+            tags=args.tags,
+            opts=self.options(depends_on=[granted, fetched, logs]),
+        )
+
+
+def _group(args: FunctionArgs) -> str:
+    return f"/aws/batch/{args.names.job}"
+
+
+def check(args: FunctionArgs) -> None:
+    """Raise what keeps an arc's container from being deployed, before anything is registered."""
+    image_of(args)
+    size(args.own.vcpus, args.own.container_memory or args.container_memory, args.spec.name)
+    settings = args.settings
+    if args.compute_environment is None and not (settings.subnets and settings.security_groups):
+        raise InvalidInput(
+            f"arc '{args.spec.name}' needs a network to run its container in",
+            where=f"{NAMESPACE}:subnets",
+            fix=f"set {NAMESPACE}:subnets and {NAMESPACE}:securityGroups to ids of an existing VPC's",
+        )
+    if args.config.secrets:
+        raise InvalidInput(
+            f"arc '{args.spec.name}' declares secrets, and a container on AWS is handed none",
+            where=f"arcs.{args.spec.name}.secrets",
+            fix="leave them out; let the container ask for them, with a grant of your own to its role",
+        )
+
+
+def container(args: FunctionArgs, image: str, role: pulumi.Input[str], execution: pulumi.Input[str]) -> dict[str, Any]:
+    """The container as Batch describes it. What is to be done with a lot is told when a job is submitted."""
+    vcpus, memory = size(args.own.vcpus, args.own.container_memory or args.container_memory, args.spec.name)
+    architecture = {"arm64": "ARM64", "x86_64": "X86_64"}[args.container_architecture or args.own.architecture or "arm64"]
+    options = {"awslogs-group": _group(args), "awslogs-region": args.home.region, "awslogs-stream-prefix": args.spec.name}
+    return {
+        "command": [],
+        "environment": [],
+        "executionRoleArn": execution,
+        "fargatePlatformConfiguration": {"platformVersion": "LATEST"},
+        "image": image,
+        "jobRoleArn": role,
+        "logConfiguration": {"logDriver": "awslogs", "options": options},
+        "networkConfiguration": {"assignPublicIp": "ENABLED" if args.settings.public_ip else "DISABLED"},
+        "resourceRequirements": [{"type": "VCPU", "value": f"{vcpus:g}"}, {"type": "MEMORY", "value": str(memory)}],
+        "runtimePlatform": {"cpuArchitecture": architecture, "operatingSystemFamily": "LINUX"},
+    }
