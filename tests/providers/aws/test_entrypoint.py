@@ -339,7 +339,7 @@ def test_a_process_loads_no_sdk_and_no_model(spec: Any, tmp_path: Path) -> None:
         "print(*sorted(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    heavy = {"boto3", "botocore", "pydantic", "pulumi", "http.client", "ssl", "asyncio", "clusterless.model", "typing_extensions"}
+    heavy = {"boto3", "botocore", "pydantic", "pulumi", "http.client", "ssl", "asyncio", "clusterless.model", "dataclasses"}
     assert heavy.isdisjoint(done.stdout.split())
 
 
