@@ -14,6 +14,8 @@ from clusterless.providers.aws.jobs import BatchJobs
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.signing import Reply
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable, WorkloadError
+from clusterless.runtime.layout import ArcKeys
+from clusterless.runtime.records import Failed
 from tests.providers.aws.lake import Lake
 from tests.providers.aws.test_needs import arc, at, boundary, source
 
@@ -77,16 +79,18 @@ def event(detail: dict[str, Any]) -> dict[str, Any]:
 class Boxed(Lake):
     """A lake with one arc whose work is a job."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, divided: bool = False, objects: int = 1) -> None:
         self.batch = Batch()
+        self.job = JobConfig("queue", "definition:1", divided)
         super().__init__(RAW, BOXED, now=at(0).start)
-        self.put("s3://lake/raw/a")
+        for number in range(objects):
+            self.put(f"s3://lake/raw/{number}")
         self.advance(at(0).end + 61)
 
     def restart(self) -> None:
         super().restart()
         runner = self.functions["boxed"].component.runner  # type: ignore[attr-defined]
-        runner.jobs = runner.attempts.jobs = BatchJobs(JobConfig("queue", "definition:1"), cast(Services, self.batch))
+        runner.jobs = runner.attempts.jobs = BatchJobs(self.job, cast(Services, self.batch))
 
     def write(self, name: str, submission: int = 0) -> None:
         """What the container does."""
@@ -127,6 +131,32 @@ def test_a_job_that_failed_is_followed_by_the_next_attempt_and_then_raised(lake:
     assert [job["parameters"]["attempt"] for job in lake.batch.submitted] == ["1", "2"]
     with pytest.raises(WorkloadError, match="the job failed: Essential container in task exited; OutOfMemory; exit code 3"):
         lake.send("boxed", lake.batch.ended("job-1", "FAILED", **told))
+
+
+@pytest.mark.parametrize(("objects", "told"), [(1, None), (3, {"size": 3})])
+def test_a_job_has_a_container_for_each_object_if_that_is_declared(objects: int, told: dict[str, int] | None) -> None:
+    """There is no array of one: that job is whole, and told nothing of an index."""
+    (job,) = Boxed(divided=True, objects=objects).batch.submitted
+    assert job.get("arrayProperties") == told
+
+
+def test_a_lot_of_more_objects_than_a_job_has_parts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clusterless.providers.aws.jobs.MOST_PARTS", 2)
+    lake = Boxed(divided=True, objects=3)
+    assert lake.batch.submitted == []
+    assert "the lot holds 3 objects, and Batch divides a job into 2 at most" in str(failure(lake))
+
+
+def test_what_would_be_told_is_as_long_as_batch_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clusterless.providers.aws.jobs.LONGEST", 100)
+    lake = Boxed()
+    assert lake.batch.submitted == []
+    assert "characters, and Batch takes 100" in str(failure(lake))
+
+
+def failure(lake: Boxed) -> Failed:
+    key = ArcKeys("p", "1", "boxed").failed(at(0), 1, 1)
+    return Failed.decode(lake.buckets["state"].get(key) or b"", key)
 
 
 def test_events_that_tell_of_no_end_are_passed_over(lake: Boxed, capsys: pytest.CaptureFixture[str]) -> None:

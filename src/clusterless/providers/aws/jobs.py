@@ -7,6 +7,7 @@ attempts are the protocol's. What a job hands in beside its data goes below its 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -19,11 +20,15 @@ from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.policy import Run
 from clusterless.runtime.uri import join
 from clusterless.runtime.work import Produced, Work
-from clusterless.runtime.workloads.remote import collected, command, environment
+from clusterless.runtime.workloads.remote import collected, command, environment, parts
 
 ENDED = ("SUCCEEDED", "FAILED")
 SHORTEST = 60
 """Seconds that Batch lets a job run at least."""
+LONGEST = 8192
+"""Characters that a job's overrides may have."""
+MOST_PARTS = 10_000
+"""Containers of one job."""
 
 
 def staging(work: Work) -> str:
@@ -59,6 +64,16 @@ class BatchJobs:
     def submit(self, work: Work) -> str:
         told = environment(work, staging(work))
         name = f"{work.spec.name}-{work.lot}-{work.generation:04d}-{work.attempt:04d}"
+        overrides = {
+            "command": command(work),
+            "environment": [{"name": key, "value": value} for key, value in sorted(told.items())],
+        }
+        if (length := len(json.dumps(overrides, separators=(",", ":")))) > LONGEST:
+            raise WorkloadError(
+                f"the job would be told {length} characters, and Batch takes {LONGEST}",
+                where=name,
+                fix="declare fewer sources and sinks for the arc, or less in its environment and properties",
+            )
         reply = self._call(
             "SubmitJob",
             {
@@ -66,10 +81,8 @@ class BatchJobs:
                 "jobQueue": self._config.queue,
                 "jobDefinition": self._config.definition,
                 "parameters": parameters(work),
-                "containerOverrides": {
-                    "command": command(work),
-                    "environment": [{"name": key, "value": value} for key, value in sorted(told.items())],
-                },
+                "containerOverrides": overrides,
+                **self._array(work, name),
                 "retryStrategy": {"attempts": 1},
                 "timeout": {"attemptDurationSeconds": max(SHORTEST, math.ceil(work.spec.timeout))},
             },
@@ -78,6 +91,17 @@ class BatchJobs:
         if not reply.ok:
             raise WorkloadError(f"the job cannot be submitted: {reply}", where=name, fix="see the job's queue and definition")
         return str(reply.json["jobId"])
+
+    def _array(self, work: Work, name: str) -> dict[str, Any]:
+        """A container for each object of the lot, if that is declared; Batch has no array of one."""
+        size = parts(work) if self._config.divided else 1
+        if size > MOST_PARTS:
+            raise WorkloadError(
+                f"the lot holds {size} objects, and Batch divides a job into {MOST_PARTS} at most",
+                where=name,
+                fix="declare shorter lots, or leave the job whole",
+            )
+        return {"arrayProperties": {"size": size}} if size > 1 else {}
 
     def result(self, work: Work, job: str) -> Mapping[str, Produced] | None:
         found = self._found(job)
