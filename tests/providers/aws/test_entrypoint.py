@@ -13,7 +13,7 @@ import pytest
 
 from clusterless.providers.aws import entrypoint, events
 from clusterless.providers.aws.entrypoint import Function
-from clusterless.runtime.errors import InvalidInput, WorkloadError
+from clusterless.runtime.errors import InvalidInput, WorkloadError, WorkloadTimeout
 from clusterless.runtime.layout import ArcKeys
 from clusterless.runtime.records import Claim
 from clusterless.runtime.spec import FilterSpec, PolicySpec
@@ -207,6 +207,25 @@ def test_a_workload_gets_what_is_left_of_the_invocation(left: float, expected: f
     key = f"datasets/name=raw/version=1/lot={at(0)}/state=complete/manifest.json"
     lake.functions["clean"](lake.event("manifests", key), Context(left=left))
     assert given == [pytest.approx(expected)]
+
+
+def test_a_process_in_which_a_handler_was_given_up_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its thread goes on, and would write and compute beside the next lot's."""
+
+    def hang(work: Work, **_: object) -> Mapping[str, Produced]:
+        raise WorkloadTimeout("still at work")
+
+    monkeypatch.setattr("clusterless.providers.aws.delivering.execute", hang)
+    left: list[int] = []
+    monkeypatch.setattr(Function, "leave", staticmethod(left.append))
+    lake = Lake(RAW, CLEAN, now=at(0).start + 1)
+    lake.put("s3://lake/raw/a")
+    lake.advance(at(0).end + 61)
+    assert left, "the boundary's function went on, the arc's did not"
+    assert {line["error"] for line in lines(capsys) if line["message"] == "failed"} == {"WorkloadTimeout"}
+    assert lake.buckets["state"].get(ArcKeys("p", "1", "clean").failed(at(0), 1, 1)) is not None
 
 
 # -- our own events ------------------------------------------------------------------------------------------------------------

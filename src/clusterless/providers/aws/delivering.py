@@ -15,7 +15,7 @@ from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arc import ArcRunner, Settle, parse_run_alarm
 from clusterless.runtime.attempt import Ending, Result
 from clusterless.runtime.clock import Clock
-from clusterless.runtime.errors import InvalidInput, WorkloadError
+from clusterless.runtime.errors import InvalidInput, WorkloadError, WorkloadTimeout
 from clusterless.runtime.lots import parse_lot, utc
 from clusterless.runtime.policy import Run, roles_of, run_named, runs_of
 from clusterless.runtime.site import Announcement, Delivery, Site, announcement
@@ -44,6 +44,8 @@ class Delivering:
         self.alarm = alarm or SchedulerAlarm(config.alarms, services, clock)
         self._secrets = Secrets(config.secrets, services)
         self._deadline: float | None = None
+        self.outlived = False
+        """Whether a handler was given up in this process: its thread is still at work."""
         self.runner = ArcRunner(
             spec,
             site,
@@ -57,7 +59,11 @@ class Delivering:
     def _execute(self, work: Work) -> Mapping[str, Produced]:
         """Within what is declared, and what is left of the invocation: a workload that is cut off is recorded as such."""
         left = self.spec.timeout if self._deadline is None else self._deadline - self.clock.now()
-        return execute(work, timeout=max(1.0, min(self.spec.timeout, left)), secrets=self._secrets)
+        try:
+            return execute(work, timeout=max(1.0, min(self.spec.timeout, left)), secrets=self._secrets)
+        except WorkloadTimeout:
+            self.outlived = True
+            raise
 
     def created(self, found: Created, delivery: Delivery) -> None:
         note = announcement(found.key)

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,6 +55,9 @@ class Context(Protocol):
 
 class Component(Protocol):
     """A boundary or an arc, as far as an invocation knows it."""
+
+    outlived: bool
+    """Whether something that was given up still runs in this process."""
 
     def created(self, found: events.Created, delivery: Delivery) -> None:
         """An object was created."""
@@ -108,6 +113,9 @@ def imports(folder: str) -> None:
 class Function:
     """One process' function. ``site``, ``clock`` and the component's seams are for tests."""
 
+    leave: Callable[[int], object] = staticmethod(os._exit)
+    """Ends the process; the platform takes the invocation for failed, delivers again, and starts a new one."""
+
     def __init__(self, config: FunctionConfig, site: Site | None = None, clock: Clock | None = None, **seams: Any) -> None:
         self.clock = clock or SystemClock()
         self.telemetry = Telemetry(config.spec)
@@ -132,6 +140,9 @@ class Function:
             raise
         finally:
             self.telemetry.end()
+            if self.component.outlived:  # a handler that was given up runs on: the next lot is not to share a process with it
+                sys.stdout.flush()
+                self.leave(1)
         return None
 
     def _batch(self, messages: list[events.Event], deadline: float) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from clusterless.runtime.spec import BoundarySpec
 class Taking:
     """One boundary at work."""
 
+    outlived = False
+
     def __init__(
         self,
         config: FunctionConfig,
