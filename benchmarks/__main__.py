@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from benchmarks import calls, declarations, demo, manifests, overhead, reports, starting
+from benchmarks import calls, cloud, declarations, demo, manifests, overhead, reports, starting
 from benchmarks.figures import Section, markdown, missed, plain
 from benchmarks.measuring import SubjectFailed
 
 Say = Callable[[str], None]
 FAMILIES: dict[str, Callable[[bool, Say], list[Section]]] = {
     "calls": lambda quick, say: [calls.section(quick, say)],
+    "cloud": lambda quick, say: [cloud.section(quick, say)],
     "starting": lambda quick, say: [starting.section(quick, say)],
     "declarations": lambda quick, say: [declarations.section(quick, say)],
     "manifests": lambda quick, say: [manifests.section(quick, say)],
