@@ -40,10 +40,15 @@ EXAMPLES = {
     if example.startswith("  ")
 }
 DEPLOYED = {
+    "adopt",
+    "bootstrap",
+    "deploy",
+    "destroy",
+    "diff",
     "reconcile",
     *(f"{group} {what}" for group in ("boundaries", "arcs") for what in ("disable", "enable", "redrive")),
 }
-"""Commands to what is deployed: in a folder nothing is."""
+"""Commands that deploy, and those to what is deployed: in a folder nothing is."""
 
 
 def test_there_is_a_command_for_everything_that_was_promised() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clusterless.cli import control, declare, local, reports, show, start, story
+from clusterless.cli import control, declare, deploy, local, reports, show, start, story
 from clusterless.cli.errors import CODES, Commands
 from clusterless.cli.options import Format, examples, strictly
 
@@ -46,6 +46,7 @@ declare.add(app)
 show.add(app)
 start.add(app)
 local.add(app)
+deploy.add(app)
 reports.add(app)
 control.add(app)
 story.add(app)

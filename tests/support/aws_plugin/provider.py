@@ -102,7 +102,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         kind, _ = self._kind(request.urn, context)
-        old, new = wire.unpack(request.old_inputs), wire.unpack(request.news)
+        here = {"region": self.cloud.region}  # what is imported tells none: it is where the provider is
+        old, new = here | wire.unpack(request.old_inputs), here | wire.unpack(request.news)
         changed = sorted(it for it in {*old, *new} - set(request.ignoreChanges) if not _same(kind, it, old.get(it), new.get(it)))
         if self._all_tags(kind, new) != wire.unpack(request.olds).get("tagsAll", {}) and "tags" not in changed and kind.tagged:
             changed.append("tagsAll")  # the provider's default tags are others than before

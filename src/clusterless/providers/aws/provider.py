@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterless.model.capabilities import AWS_RULES, Capabilities
 from clusterless.model.kinds import kind
 from clusterless.model.pipeline import Pipeline
+from clusterless.runtime.errors import InvalidInput
 
 if TYPE_CHECKING:
     from clusterless.providers.aws.control import Control
+    from clusterless.providers.aws.deploying import BootstrapTarget, PipelineTarget
     from clusterless.providers.aws.outside import Outside
 
 GROUP = "clusterless.components.aws"
@@ -109,6 +113,24 @@ class Provider:
         from clusterless.providers.aws.control import Control
 
         return Control(placement)
+
+    def target(self, pipeline: Pipeline, values: Mapping[str, Any], folder: Path) -> PipelineTarget:
+        """A pipeline, to be deployed as ``values`` say (settings, as in ``deploy.toml``); handlers lie in ``folder``."""
+        made: PipelineTarget = _deploying().PipelineTarget(pipeline, values, folder)
+        return made
+
+    def bootstrap(self, pipeline: Pipeline, values: Mapping[str, Any]) -> BootstrapTarget:
+        """What the pipeline's placement has once, to be deployed."""
+        made: BootstrapTarget = _deploying().BootstrapTarget(pipeline, values)
+        return made
+
+
+def _deploying() -> Any:
+    missing = [name for name in ("boto3", "pulumi", "pulumi_aws") if find_spec(name) is None]
+    if missing:
+        fix = "pip install 'clusterless[aws]'"
+        raise InvalidInput(f"deploying to AWS needs packages that are not here: {', '.join(missing)}", fix=fix)
+    return import_module("clusterless.providers.aws.deploying")
 
 
 provider = Provider()
