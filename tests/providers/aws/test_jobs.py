@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -129,8 +130,23 @@ def test_a_job_that_failed_is_followed_by_the_next_attempt_and_then_raised(lake:
     told = {"statusReason": "Essential container in task exited", "container": {"exitCode": 3, "reason": "OutOfMemory"}}
     lake.send("boxed", lake.batch.ended("job-0", "FAILED", **told))
     assert [job["parameters"]["attempt"] for job in lake.batch.submitted] == ["1", "2"]
+    ended = lake.batch.ended("job-1", "FAILED", **told)
     with pytest.raises(WorkloadError, match="the job failed: Essential container in task exited; OutOfMemory; exit code 3"):
-        lake.send("boxed", lake.batch.ended("job-1", "FAILED", **told))
+        lake.send("boxed", ended)
+    with pytest.raises(WorkloadError, match="all attempts at generation 1 failed"):  # delivered again, it is not handled
+        lake.send("boxed", ended)
+
+
+def test_taken_once_more_it_gets_one_job_more(lake: Boxed) -> None:
+    for attempt in range(2):
+        ended = lake.batch.ended(f"job-{attempt}", "FAILED")
+        with suppress(WorkloadError):
+            lake.send("boxed", ended)
+    lake.send("boxed", {"clusterless": "again", "event": ended})
+    assert lake.batch.submitted[-1]["parameters"] == {"lot": str(at(0)), "generation": "2", "attempt": "1"}
+    lake.write("part", 2)
+    lake.send("boxed", lake.batch.ended("job-2", "SUCCEEDED"))
+    assert lake.manifest("boxed", at(0), 2) == [f"s3://lake/boxed/lot={at(0)}/0002-0001/part"]
 
 
 @pytest.mark.parametrize(("objects", "told"), [(1, None), (3, {"size": 3})])

@@ -114,7 +114,9 @@ class Delivering:
             self.telemetry.say("passed over", job=job.get("jobId"), status=job.get("status"))
             return
         run, generation, attempt = named(job)
-        self._tell([self.runner.finish(run, generation, attempt, delivery)])
+        results = self.runner.followed([self.runner.finish(run, generation, attempt, delivery)], delivery)
+        self._tell(results)
+        self._give_up(results, [run])
 
     def _deliver(self, note: Announcement, delivery: Delivery) -> None:
         self._deadline = delivery.deadline
