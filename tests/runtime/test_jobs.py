@@ -12,7 +12,7 @@ from clusterless.runtime.errors import StoreUnavailable, WorkloadError
 from clusterless.runtime.layout import ArcKeys
 from clusterless.runtime.policy import Run
 from clusterless.runtime.records import Commit, Failed
-from clusterless.runtime.site import Announcement
+from clusterless.runtime.site import Announcement, Delivery
 from clusterless.runtime.store import Body, Created
 from clusterless.runtime.work import Produced, Work
 from tests.runtime.place import Place, arc, boundary, lot
@@ -102,6 +102,14 @@ def test_a_repeated_announcement_submits_nothing_while_the_job_runs(world: World
     assert world.deliver(note, "another") is Ending.BUSY
     assert world.deliver(note, "d1") is Ending.STARTED, "the very delivery that started it may be repeated by the platform"
     assert list(world.service.jobs) == ["job-1"]
+
+
+def test_jobs_behind_are_submitted_however_long_they_may_take(world: World) -> None:
+    for index in range(3):
+        note = world.place.publish(RAW, lot(index), "a")
+    short = Delivery("d", deadline=world.place.clock.time + 60)
+    assert {it.ending for it in world.runner.deliver(note, short)} == {Ending.STARTED}
+    assert list(world.service.jobs) == ["job-1", "job-2", "job-3"]
 
 
 def test_an_end_that_is_not_true_yet_decides_nothing(world: World) -> None:
