@@ -16,6 +16,8 @@ from clusterless.model import kinds as registry
 from clusterless.model.base import Model
 from clusterless.model.compile import compile_pipeline
 from clusterless.model.components import Arc, Boundary
+from clusterless.model.verify import verify
+from clusterless.providers.local.provider import provider as local_provider
 from clusterless.runtime.errors import InvalidInput
 from tests.model.pipelines import OUT, RAW, landing, made
 
@@ -70,6 +72,12 @@ class TestKindsOfOthers:
 
     def test_do_not_replace_ours(self) -> None:
         assert registry.kind("core:copyArc") is CopyArc
+
+    def test_run_in_a_folder_as_they_are(self) -> None:
+        able = local_provider.capabilities
+        assert "acme:etl:dedupeArc" in able.arcs
+        assert "core:copyArc" not in able.boundaries
+        assert [it for it in verify(made(landing(), dedupe()), able) if it.severity == "error"] == []
 
     def test_that_cannot_be_imported_are_told(self) -> None:
         with pytest.raises(InvalidInput, match="'acme:etl:gone' cannot be loaded from acme_is_not_installed:Gone"):

@@ -5,7 +5,9 @@ Ours stand in the table; a package adds its own through the entry point group ``
     [project.entry-points."clusterless.components"]
     "acme:etl:dedupeArc" = "acme_pipelines.dedupe:DedupeArc"
 
-A kind is a subclass of :class:`~clusterless.model.components.Arc` or one of its siblings whose ``type`` is that very name.
+A kind is a subclass of :class:`~clusterless.model.components.Arc` or one of its siblings whose ``type`` is that very name. The
+local provider runs it as it is. For a cloud, its package adds a component under the same name, in a group of that provider's:
+``clusterless.components.aws``.
 """
 
 from __future__ import annotations
@@ -45,6 +47,11 @@ OURS = {
 def _registered() -> dict[str, str]:
     theirs = {entry.name: entry.value for entry in entry_points(group=GROUP)}
     return {**theirs, **OURS}
+
+
+def others() -> frozenset[str]:
+    """The type names of the kinds that packages add, of whatever sort: none of them is imported."""
+    return frozenset(_registered()) - OURS.keys()
 
 
 def kind_names() -> list[str]:

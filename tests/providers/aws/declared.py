@@ -45,13 +45,15 @@ def deployed(
     preview: bool = False,
     config: Mapping[str, str] | None = None,
     provider: str = ACCOUNT,
+    more: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Graph:
     """The graph of a program that provisions a pipeline, and looks at no account unless ``config`` says so.
 
-    ``provider``: the account of Pulumi's own AWS provider.
+    ``provider``: the account of Pulumi's own AWS provider. ``more``: configuration of other namespaces than ours.
     """
-    settings = {"clusterless:lookups": "false", **{f"clusterless:{key}": value for key, value in (config or {}).items()}}
+    ours = {f"clusterless:{key}": value for key, value in (config or {}).items()}
+    settings = {"clusterless:lookups": "false", **ours, **(more or {})}
     program: Callable[[], Any] = lambda: provision(of or pipeline(), archive=bare, **options)  # noqa: E731
     identity = {"accountId": provider, "arn": "", "id": provider, "userId": ""}
     calls = {"aws:index/getCallerIdentity:getCallerIdentity": identity}

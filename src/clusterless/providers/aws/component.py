@@ -179,7 +179,8 @@ class FunctionComponent(Component):
         self.args = args
         self.region = args.home.region
         self.rules = wiring.rules(args.spec, args.home)
-        self._sendable: list[pulumi.Resource] = []
+        self.before_events: list[pulumi.Resource] = []
+        """What has to be there before the first event: no rule has a target earlier. Kinds add what is theirs in ``connect``."""
         logs = self._logs()
         self.dead_letters = self.queue("dead-letters", args.names.dead_letters)
         self.role = self._make_role("role", args.names.role, policies.function_trust())
@@ -207,7 +208,8 @@ class FunctionComponent(Component):
         return None
 
     def connect(self) -> None:
-        """Let what starts the component start it: here, its rules call its function."""
+        """Let what starts the component start it: here, its rules call its function. A kind that needs more than a function makes
+        it first, and adds it to ``before_events``."""
         for rule in self.rules:
             self.on_rule(rule)
 
@@ -250,7 +252,7 @@ class FunctionComponent(Component):
             region=self.region,
             opts=self.options(),
         )
-        self._sendable.append(policy)
+        self.before_events.append(policy)
         return made
 
     def _make_role(self, what: str, physical: str, trust: policies.Policy) -> iam.Role:
@@ -380,7 +382,7 @@ class FunctionComponent(Component):
             dead_letter_config={"arn": self.dead_letters.arn},
             retry_policy={"maximum_event_age_in_seconds": DAY, "maximum_retry_attempts": retries},
             region=self.region,
-            opts=self.options(depends_on=[*after, *self._sendable]),
+            opts=self.options(depends_on=[*after, *self.before_events]),
         )
 
 

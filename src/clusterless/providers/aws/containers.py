@@ -113,7 +113,7 @@ class ContainerArc(Arc):
         )
         self.job_queue = self._queue_of_jobs()
         self.job_definition = self._definition(logs)
-        self._sendable += [self.job_queue, self.job_definition]
+        self.before_events += [self.job_queue, self.job_definition]
         super().connect()
 
     def _queue_of_jobs(self) -> batch.JobQueue:

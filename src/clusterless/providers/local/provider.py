@@ -7,11 +7,12 @@ what holds them is :class:`~clusterless.providers.local.place.Place`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterless.model.capabilities import Capabilities
+from clusterless.model.kinds import others
 from clusterless.runtime.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,13 +20,32 @@ if TYPE_CHECKING:
     from clusterless.providers.local.place import Place
 
 
+OURS = Capabilities(
+    provider="local",
+    boundaries=frozenset({"core:putBoundary", "core:scheduleBoundary", "aws:core:s3PutListenerBoundary"}),
+    arcs=frozenset({"core:copyArc", "core:functionArc", "core:commandArc", "aws:core:s3CopyArc", "aws:core:batchExecArc"}),
+    resources=frozenset({"aws:core:s3Bucket"}),
+    notes={
+        "core:scheduleBoundary": "ticks while a process watches; lots that were missed are made up by the next run",
+        "core:commandArc": "runs the declared image where docker is, else the command itself, with the rights of its user",
+        "aws:core:s3Bucket": "a folder of the bucket's name below the root",
+        "aws:core:batchExecArc": "runs the command in its image's folder",
+    },
+)
+
+
 @dataclass(frozen=True)
 class Provider:
     """A provider as verification and the command line see it."""
 
-    name: str
-    capabilities: Capabilities
+    name: str = "local"
     scheme: str = ""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Kinds of other packages run here as they are: there is nothing to deploy, and their work is found by its name."""
+        theirs = others()
+        return replace(OURS, boundaries=OURS.boundaries | theirs, arcs=OURS.arcs | theirs)
 
     def buckets(self, root: str) -> list[str]:
         """The folders in a folder."""
@@ -46,18 +66,4 @@ class Provider:
         raise InvalidInput("nothing is deployed in a folder", where=str(placement.get("root") or ""), fix="cls local run")
 
 
-provider = Provider(
-    name="local",
-    capabilities=Capabilities(
-        provider="local",
-        boundaries=frozenset({"core:putBoundary", "core:scheduleBoundary", "aws:core:s3PutListenerBoundary"}),
-        arcs=frozenset({"core:copyArc", "core:functionArc", "core:commandArc", "aws:core:s3CopyArc", "aws:core:batchExecArc"}),
-        resources=frozenset({"aws:core:s3Bucket"}),
-        notes={
-            "core:scheduleBoundary": "ticks while a process watches; lots that were missed are made up by the next run",
-            "core:commandArc": "runs the declared image where docker is, else the command itself, with the rights of its user",
-            "aws:core:s3Bucket": "a folder of the bucket's name below the root",
-            "aws:core:batchExecArc": "runs the command in its image's folder",
-        },
-    ),
-)
+provider = Provider()
