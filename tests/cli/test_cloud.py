@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,13 @@ def test_without_credentials(cls: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "aws sso login" in answer.err
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert "The config profile (nobody) could not be found" in cls("arcs", "list", "--root", f"s3://{bucket('manifest')}").err
+
+
+def test_without_boto3(cls: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    for at in (f"s3://{bucket('manifest')}", "s3://"):
+        answer = cls("datasets", "status", "--root", at)
+        assert (answer.code, "pip install 'clusterless[aws]'" in answer.err) == (1, True), answer.err
 
 
 def test_a_pipeline_in_a_cloud_that_cannot_be_looked_into(cls: Cls) -> None:

@@ -12,7 +12,14 @@ from typing import Any
 
 from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
 
-ABSENT = {"NoSuchBucket", "NoSuchKey", "404", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue"}
+ABSENT = {
+    "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchTagSet",
+    "ResourceNotFoundException",
+}
 DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -25,8 +32,19 @@ DENIED = {
     "UnrecognizedClientException",
 }
 NO_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or the environment"
+INSTALL = "pip install 'clusterless[aws]'"
 Clients = Callable[[str], Any]
 """The client of a service by its name."""
+
+
+def _errors() -> Any:
+    """What boto3 raises."""
+    try:
+        import boto3  # noqa: F401 - it brings the other
+        import botocore.exceptions
+    except ImportError:
+        raise InvalidInput("AWS is asked through boto3, which is not here", fix=INSTALL) from None
+    return botocore.exceptions
 
 
 class Asking:
@@ -40,26 +58,22 @@ class Asking:
     @cached_property
     def session(self) -> Any:
         """The session of boto3. Raises :class:`InvalidInput` where it is not installed, or has no such profile."""
-        try:
-            import boto3
-            from botocore.exceptions import BotoCoreError
-        except ImportError:
-            raise InvalidInput("AWS is asked through boto3, which is not here", fix="pip install 'clusterless[aws]'") from None
+        errors = _errors()
+        import boto3
+
         try:
             return boto3.Session()
-        except BotoCoreError as error:
+        except errors.BotoCoreError as error:
             raise InvalidInput(f"AWS cannot be asked: {error}", fix=NO_CREDENTIALS) from error
 
     def ask(self, service: str, operation: str, **arguments: Any) -> Mapping[str, Any] | None:
         """A reply; None if what it asks about is not there. Raises :class:`StoreDenied` for what the credentials may not do, and
         :class:`InvalidInput` without any."""
-        client = self._client(service)
-        from botocore.exceptions import BotoCoreError, ClientError
-
+        errors = _errors()
         where = f"{service}:{operation} {' '.join(map(str, arguments.values()))}".strip()[:200]
         try:
-            reply: Mapping[str, Any] = getattr(client, operation)(**arguments)
-        except ClientError as error:
+            reply: Mapping[str, Any] = getattr(self._client(service), operation)(**arguments)
+        except errors.ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in ABSENT:
                 return None
@@ -70,7 +84,7 @@ class Asking:
                     fix="use credentials that may do this; docs/aws.md lists what it takes",
                 ) from error
             raise ClusterlessError(f"AWS answers: {error}", where=where) from error
-        except BotoCoreError as error:
+        except errors.BotoCoreError as error:
             raise InvalidInput(f"AWS cannot be asked: {error}", where=where, fix=NO_CREDENTIALS) from error
         return reply
 

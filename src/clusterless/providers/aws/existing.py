@@ -11,20 +11,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clusterless.model.labels import Label
 from clusterless.model.registered import read_json
+from clusterless.providers.aws.asking import Asking, Clients
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE
-from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from clusterless.runtime.errors import InvalidInput
 
 TOOL = "clusterless"
-ABSENT = {"NoSuchBucket", "NoSuchKey", "NoSuchTagSet", "404"}
-DENIED = {"AccessDenied", "403", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
 @dataclass(frozen=True)
@@ -72,39 +68,12 @@ def _release(text: object) -> tuple[int, ...]:
 class Existing:
     """Questions to one account and region."""
 
-    def __init__(self, home: Home, client: Callable[[str], Any] | None = None) -> None:
+    def __init__(self, home: Home, client: Clients | None = None) -> None:
         self._home = home
-        self._clients: dict[str, Any] = {}
-        self._make = client or self._client
-
-    def _client(self, service: str) -> Any:
-        import boto3
-
-        return boto3.client(service, region_name=self._home.region)
+        self._asking = Asking(home.region, client)
 
     def _ask(self, service: str, operation: str, **arguments: Any) -> Mapping[str, Any] | None:
-        """A reply; None if what it asks about is not there."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        where = f"{service}:{operation} {' '.join(map(str, arguments.values()))}".strip()
-        try:
-            client = self._clients.setdefault(service, self._make(service))
-            reply: Mapping[str, Any] = getattr(client, operation)(**arguments)
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in ABSENT:
-                return None
-            if code in DENIED:
-                raise StoreDenied(
-                    f"AWS refuses it: {error}",
-                    where=where,
-                    fix="use credentials that may do this; docs/aws.md lists what it takes",
-                ) from error
-            raise ClusterlessError(f"AWS answers: {error}", where=where) from error
-        except BotoCoreError as error:
-            fix = "give credentials: aws sso login, AWS_PROFILE, or the environment"
-            raise InvalidInput(f"AWS cannot be asked: {error}", where=where, fix=fix) from error
-        return reply
+        return self._asking.ask(service, operation, **arguments)
 
     # -- the account -------------------------------------------------------------------------------------------------------
 
