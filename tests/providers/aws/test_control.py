@@ -189,6 +189,17 @@ def test_what_is_not_deployed_is_told(cloud: Cloud) -> None:
                 command(component)
 
 
+def test_credentials_of_another_account_reach_nothing_of_the_same_name(cloud: Cloud) -> None:
+    def client(service: str) -> Any:
+        return cloud.stack.client(service, key="999999999999")
+
+    foreign = Control(PLACEMENT, Asking(REGION, client))
+    for command in (lambda: foreign.toggle(named(CLEAN), False), lambda: foreign.invoke(named(CLEAN), {})):
+        with pytest.raises((InvalidInput, StoreDenied)):
+            command()
+    assert set(cloud.states(CLEAN)) == {"ENABLED"}
+
+
 def test_a_letter_that_was_sent_from_here_is_not_wrapped_twice() -> None:
     event = {"clusterless": "tick", "time": "x"}
     again = {"clusterless": "again", "event": event}

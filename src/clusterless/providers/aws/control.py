@@ -1,6 +1,7 @@
 """Commands to the deployed components of a placement (boto3): call, switch off and on, drop, take dead letters once more.
 
-Names are computed as they are at deployment; which rules call a component, EventBridge tells itself.
+Names are computed as they are at deployment; which rules call a component, EventBridge tells itself. All that is reached is named
+with its account, so that credentials of another reach nothing that only has the same name.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Control:
     def invoke(self, component: ProducerSpec, event: Mapping[str, Any]) -> None:
         """An asynchronous call, which Lambda repeats, and in the end writes to the dead letters, as it does with any event."""
         payload = json.dumps(event, separators=(",", ":")).encode()
-        name = self._names(component).function
-        if self._asking.ask("lambda", "invoke", FunctionName=name, InvocationType="Event", Payload=payload) is None:
+        function = self._names(component).function_arn
+        if self._asking.ask("lambda", "invoke", FunctionName=function, InvocationType="Event", Payload=payload) is None:
             raise self._absent(component)
 
     def toggle(self, component: ProducerSpec, enabled: bool) -> bool:
@@ -114,7 +115,7 @@ class Control:
 
     def _mappings(self, names: ComponentNames, enabled: bool) -> Iterator[bool]:
         """Switch the reading of the queue of a boundary that has one."""
-        of = {"FunctionName": names.function, "EventSourceArn": names.queue_arn}
+        of = {"FunctionName": names.function_arn, "EventSourceArn": names.queue_arn}
         for mapping in self._asking.pages("lambda", "list_event_source_mappings", "EventSourceMappings", "NextMarker", **of):
             was = mapping.get("State") in ("Enabled", "Enabling", "Creating")
             if was != enabled:
@@ -122,7 +123,7 @@ class Control:
             yield was
 
     def _url(self, queue: str) -> str | None:
-        reply = self._asking.ask("sqs", "get_queue_url", QueueName=queue)
+        reply = self._asking.ask("sqs", "get_queue_url", QueueName=queue, QueueOwnerAWSAccountId=self._home.account)
         return str(reply["QueueUrl"]) if reply else None
 
     def _count(self, url: str) -> int:

@@ -107,7 +107,6 @@ class DeploymentArgs:
         folder = self.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
         return FunctionArgs(spec, self.pipeline.placement, self.settings, folder, archive=self.archive, **own)
 
-
     def _container(self, workload: BatchExecWorkload) -> dict[str, Any]:
         """The predecessor's container, in the compute environment that it refers to, and its function."""
         project, home = self.pipeline.project, self.home
