@@ -45,6 +45,40 @@ aliases = [pulumi.Alias(name="part")] if name != "part" else []
 Part(name, pulumi.ResourceOptions(aliases=aliases))
 """
 SIZE = 7
+FURTHER = """
+import json
+from pulumi_aws import batch, cloudwatch, glue, iam, lambda_, scheduler, sqs
+import pulumi
+
+ROLE = "arn:aws:iam::123456789012:role/one"
+tags = {"of": "us"}
+code = pulumi.AssetArchive({"a.py": pulumi.StringAsset("handler = print")})
+function = lambda_.Function("f", name="one", role=ROLE, handler="a.handler", runtime="python3.13", code=code, tags=tags)
+queue = sqs.Queue("q", name="one", visibility_timeout_seconds=30, tags=tags)
+lambda_.EventSourceMapping("m", event_source_arn=queue.arn, function_name=function.name, batch_size=10,
+                           maximum_batching_window_in_seconds=2, function_response_types=["ReportBatchItemFailures"], tags=tags)
+group = scheduler.ScheduleGroup("g", name="one", tags=tags)
+scheduler.Schedule("s", name="one", group_name=group.name, schedule_expression="rate(5 minutes)", state="ENABLED",
+                   flexible_time_window={"mode": "OFF"}, target={"arn": function.arn, "role_arn": ROLE, "input": "{}"})
+cloudwatch.EventBus("b", name="one", tags=tags)
+cloudwatch.MetricAlarm("a", name="one", comparison_operator="GreaterThanThreshold", threshold=0, evaluation_periods=1, period=300,
+                       namespace="AWS/SQS", metric_name="ApproximateNumberOfMessagesVisible", statistic="Maximum",
+                       dimensions={"QueueName": "one"}, treat_missing_data="notBreaching", tags=tags)
+database = glue.CatalogDatabase("d", name="one", tags=tags)
+glue.CatalogTable("t", name="one", database_name=database.name, table_type="EXTERNAL_TABLE", parameters={"EXTERNAL": "TRUE"},
+                  partition_keys=[{"name": "day", "type": "string"}],
+                  storage_descriptor={"location": "s3://a/b/", "columns": [{"name": "a", "type": "int"}],
+                                      "input_format": "i", "output_format": "o",
+                                      "ser_de_info": {"serialization_library": "l", "parameters": {"a": "b"}}})
+kept = pulumi.ResourceOptions(retain_on_delete=True)  # MiniStack has no call to delete these
+environment = batch.ComputeEnvironment("e", name="one", type="MANAGED", state="ENABLED", tags=tags, compute_resources={
+    "type": "FARGATE", "max_vcpus": 4, "subnets": ["subnet-1"], "security_group_ids": ["sg-1"]}, opts=kept)
+batch.JobQueue("jq", name="one", state="ENABLED", priority=1, tags=tags,
+               compute_environment_orders=[{"order": 1, "compute_environment": environment.arn}], opts=kept)
+batch.JobDefinition("jd", name="one", type="container", platform_capabilities=["FARGATE"], propagate_tags=True, tags=tags,
+                    container_properties=json.dumps({"image": "i", "command": ["c"]}), opts=kept)
+"""
+"""The types that the first program does not have."""
 
 
 def up(project: Project) -> Any:
@@ -67,6 +101,17 @@ def test_a_stack_is_made_left_alone_changed_and_removed(project: Callable[[str],
     assert cloud.client("s3").list_buckets()["Buckets"] == []
     assert cloud.client("iam").list_roles()["Roles"] == []
     assert not cloud.client("sqs").list_queues().get("QueueUrls")
+
+
+@pytest.mark.full
+def test_further_types_are_made_left_alone_and_removed(project: Callable[[str], Project]) -> None:
+    stack = project(FURTHER)
+    made = up(stack).changes["create"]
+    assert stack.deploy("preview").changes == {"same": made}
+    assert stack.deploy("refresh").changes == {"same": made}
+    assert up(stack).changes == {"same": made}
+    stack.deploy("destroy")
+    assert stack.resources() == []
 
 
 def test_drift_is_seen_and_repaired(project: Callable[[str], Project], cloud: MiniStack) -> None:

@@ -88,6 +88,12 @@ def _limits(size: float, shape: Any, at: str, unit: str) -> Iterator[str]:
         yield f"{at}: {size} {unit}".rstrip() + f", where {least or 0} to {most} are allowed"
 
 
+JAVA = {r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF", r"\p{L}": r"\w", r"\p{Z}": r"\s", r"\p{N}": r"\d"}
+"""What the models' patterns, which are Java's, say otherwise than Python."""
+
+
 @functools.cache
 def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", r"\s").replace("\\p{N}", r"\d"))
+    for theirs, ours in JAVA.items():
+        pattern = pattern.replace(theirs, ours)
+    return re.compile(pattern)

@@ -159,7 +159,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             kind.settle(cloud, ident)
         if kind.tagging:
             target = kind.target(ident, old)
-            for call in kind.tagging.change(target, kind.tagging.of(cloud, target), values["tagsAll"]):
+            for call in kind.tagging.change(target, old.get("tagsAll") or {}, values["tagsAll"]):
                 cloud.send(call)
         return pb.UpdateResponse(properties=wire.pack(self._state(kind, declared, ident, new)))
 
