@@ -21,6 +21,8 @@ ROOT = ("--root", f"s3://{bucket('metadata', ACCOUNT, REGION)}")
 ARC = ComponentNames(HOME, "S3Simple", "20230101-00", "arc", "copyA")
 BOUNDARY = ComponentNames(HOME, "S3Simple", "20230101-00", "boundary", "IngressPutListener")
 
+OLD = {"name": "left", "dataset": {"name": "old", "version": "1"}, "lotUnit": "Twelfths"}
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[MiniStack]:
@@ -76,6 +78,19 @@ def test_components_are_asked_to_look_for_what_they_missed(on_aws: Cls) -> None:
     asked = on_aws("reconcile", *ROOT, "-o", "json").json
     assert asked == [{"kind": "boundary", "name": "IngressPutListener"}, {"kind": "arc", "name": "copyA"}]
     assert on_aws("reconcile", "--name", "copyA", "--again", *ROOT, "-o", "json").json == [{"kind": "arc", "name": "copyA"}]
+
+
+def test_one_that_cannot_be_asked_keeps_no_other_from_it(on_aws: Cls, stack: MiniStack) -> None:
+    """A project of the predecessor's is registered beside, and has no function of ours."""
+    key = "projects/name=Old/version=1/project.json"
+    s3, name = stack.client("s3"), bucket("metadata", ACCOUNT, REGION)
+    s3.put_object(Bucket=name, Key=key, Body=json.dumps({"boundaries": [OLD]}).encode())
+    try:
+        answer = on_aws("reconcile", *ROOT, "-o", "json")
+    finally:
+        s3.delete_object(Bucket=name, Key=key)
+    assert (answer.code, [it["name"] for it in answer.json]) == (1, ["IngressPutListener", "copyA"])
+    assert "boundary 'left' of Old 1 is not deployed here" in answer.err
 
 
 def test_what_would_help_in_the_cloud_is_a_command_that_is_there(on_aws: Cls) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterless.cli.errors import Failed, tell
 from clusterless.cli.home import Home, There, look
 from clusterless.cli.options import LookOption, NamesOption, OutputOption, PipelineOption, ProjectsOption, examples
 from clusterless.cli.output import emit
 from clusterless.cli.reports import all_of, arcs, boundaries, of_project
-from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 if TYPE_CHECKING:
     from clusterless.runtime.spec import ProducerSpec
@@ -95,15 +96,26 @@ def reconcile(
     root: LookOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Have deployed components look for what no event told them, and repair it. Returns once they are asked."""
+    """Have deployed components look for what no event told them, and repair it. Returns once they are asked.
+
+    Goes on with the next one when one cannot be asked, and ends with exit code 1 then.
+    """
     home = look(pipeline, root)
     found = [it for kind in ("boundary", "arc") for it in _components(home, kind, only) if not names or it[1].name in names]
     if not found:
         raise InvalidInput("there is no such component", fix="see cls arcs list and cls boundaries list")
     event = {"clusterless": "reconcile", **({"again": True} if again else {})}
-    for there, component in found:
-        there.control.invoke(component, event)
-    emit(AskedRow, [AskedRow(component.kind, component.name) for _, component in found], output)
+    asked: list[AskedRow] = []
+    for control, component in [(there.control, component) for there, component in found]:
+        try:
+            control.invoke(component, event)
+        except ClusterlessError as error:
+            tell(error)
+        else:
+            asked.append(AskedRow(component.kind, component.name))
+    emit(AskedRow, asked, output)
+    if len(asked) < len(found):
+        raise Failed
 
 
 def _switch(there: There, component: ProducerSpec, enabled: bool, output: Any) -> None:
