@@ -121,6 +121,7 @@ def test_a_high_rate_goes_through_a_queue_in_batches() -> None:
     assert queue["visibilityTimeoutSeconds"] == 6 * graph.one("in-function").inputs["timeout"]
     assert json.loads(queue["redrivePolicy"]) == {"deadLetterTargetArn": "in-dead-letters.arn", "maxReceiveCount": 5}
     batches = graph.one("in-batches")
+    assert batches.ignored == ["enabled"]  # what is switched off for a while stays off
     assert batches.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
     assert batches.inputs["batchSize"] > 10
     assert graph.depends(batches, graph.one("in-policy"))

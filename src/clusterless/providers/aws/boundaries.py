@@ -59,7 +59,7 @@ class PutBoundary(FunctionComponent):
             function_response_types=["ReportBatchItemFailures"],
             region=self.region,
             tags=self.args.tags,
-            opts=self.options(depends_on=[self.granted]),
+            opts=self.options(depends_on=[self.granted], ignore_changes=["enabled"]),  # as the state of rules
         )
 
 
