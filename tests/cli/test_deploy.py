@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import pytest
 
 from tests.cli.conftest import Answer, Cls
 from tests.support.engine import Tools, required
-from tests.support.ministack import ACCOUNT, REGION, MiniStack
+from tests.support.ministack import ACCOUNT, PATCHES, REGION, TLS, MiniStack
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = f"""\
 provider = "aws"
 account = "{ACCOUNT}"
@@ -86,7 +89,28 @@ def test_without_credentials(shop: Cls, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 # -- a life ----------------------------------------------------------------------------------------------------------------
 
-Deployer = Callable[..., Answer]
+
+@dataclass(frozen=True)
+class Deployer:
+    """``cls`` and ``pulumi`` as processes in an environment."""
+
+    environment: Mapping[str, str]
+
+    def __call__(self, *arguments: str, more: Mapping[str, str] | None = None) -> Answer:
+        answer = self._run(sys.executable, "-m", "clusterless.cli", *arguments, more=more)
+        assert "Traceback" not in answer.err, answer.err
+        return answer
+
+    def pulumi(self, *arguments: str, more: Mapping[str, str] | None = None) -> None:
+        answer = self._run("pulumi", *arguments, "--non-interactive", more=more)
+        assert answer.code == 0, answer.err
+
+    def _run(self, *command: str, more: Mapping[str, str] | None) -> Answer:
+        environment = {**self.environment, **(more or {})}
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=240
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +135,7 @@ def deployer(tools: Tools, cloud: MiniStack, shop: Cls) -> Deployer:
     backend = f"s3://{METADATA}/pulumi?region={REGION}&endpoint={cloud.url}&s3ForcePathStyle=true&disableSSL=true"
     environment = {**tools.environment(Path("unused"), cloud.environment), "PULUMI_BACKEND_URL": backend}
 
-    def run(*arguments: str, more: Mapping[str, str] | None = None) -> Answer:
-        command = [sys.executable, "-m", "clusterless.cli", *arguments]
-        done = subprocess.run(
-            command, env={**environment, **(more or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Answer(done.returncode, done.stdout, done.stderr)
-
-    return run
+    return Deployer(environment)
 
 
 def buckets(cloud: MiniStack) -> list[str]:
@@ -192,13 +208,6 @@ def test_a_pipeline_s_life(deployer: Deployer, cloud: MiniStack, tmp_path: Path)
     assert changed.code == 0, changed.err
     assert "aws:lambda:Function  shop-add-up-function  memorySize: 512 → 1024" in changed.out
 
-    elsewhere = {"PULUMI_BACKEND_URL": (tmp_path / "other").as_uri()}
-    second = deployer("deploy", "--yes", more=elsewhere)
-    assert second.code == 1
-    assert "shop 1 is deployed by stack shop/" in second.err
-    assert "cls adopt" in second.err
-    (tmp_path / "other").mkdir()
-    assert "holds nothing in this backend" in deployer("adopt", more=elsewhere).err
     assert "shop 1 is deployed there" in deployer("bootstrap", "--destroy", "--yes").err
 
     gone = deployer("destroy", "--yes")
@@ -207,3 +216,101 @@ def test_a_pipeline_s_life(deployer: Deployer, cloud: MiniStack, tmp_path: Path)
     assert "lake-of-tests" in buckets(cloud)
     assert cloud.client("lambda").list_functions()["Functions"] == []
     assert "Contents" not in cloud.client("s3").list_objects_v2(Bucket=METADATA, Prefix="owners/name=shop/")
+
+
+@pytest.mark.full
+def test_a_deployment_is_handed_over_with_its_state(deployer: Deployer, cloud: MiniStack, tmp_path: Path) -> None:
+    assert deployer("bootstrap", "--yes").code == 0
+    assert deployer("deploy", "--yes").code == 0
+    elsewhere = {"PULUMI_BACKEND_URL": (tmp_path / "other").as_uri()}
+    second = deployer("deploy", "--yes", more=elsewhere)
+    assert second.code == 1
+    assert "shop 1 is deployed by stack shop/" in second.err
+    assert "cls adopt" in second.err
+    (tmp_path / "other").mkdir()
+    stack = f"organization/shop/{REGION}.{ACCOUNT}.dev.1"
+    assert f"pulumi stack import --stack {stack} --file state.json" in deployer("adopt", more=elsewhere).err
+    deployer.pulumi("stack", "export", "--stack", stack, "--file", "state.json")
+    deployer.pulumi("stack", "import", "--stack", stack, "--file", "state.json", more=elsewhere)
+    adopted = deployer("adopt", more=elsewhere)
+    assert adopted.code == 0, adopted.err
+    assert "is deployed from here now; before, it was by shop/" in adopted.out
+    assert record(cloud, "owners/name=shop/version=1/owner.json")["backend"] == elsewhere["PULUMI_BACKEND_URL"]
+    assert "is deployed by stack shop/" in deployer("deploy", "--yes").err
+
+    assert deployer("destroy", "--yes", more=elsewhere).code == 0
+
+
+@pytest.mark.full
+def test_what_fails_in_the_middle_goes_on_where_it_failed(deployer: Deployer, cloud: MiniStack) -> None:
+    assert deployer("bootstrap", "--yes").code == 0
+    name = f"DEV-shop-add-up-func-1-{REGION}"
+    roles = cloud.client("iam")
+    roles.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    failed = deployer("deploy", "--yes", "-o", "json")
+    assert failed.code == 1
+    assert [it["name"] for it in failed.json["failures"]] == ["shop-add-up-role"]
+    done = set(re.findall(r"^create \S+ (\S+)  [\d.]+ s$", failed.err, re.MULTILINE))
+    assert "shop-root-bucket" in done
+    assert "where: aws:iam:Role shop-add-up-role" in failed.err
+    assert "what is done stays" in failed.err
+    roles.delete_role(RoleName=name)
+    mended = deployer("deploy", "--yes", "-o", "json")
+    assert mended.code == 0, mended.err
+    assert "shop-add-up-role" in {it["name"] for it in mended.json["steps"]}
+    assert done.isdisjoint(it["name"] for it in mended.json["steps"]), "that was made before"
+
+
+@pytest.fixture
+def guarded(tools: Tools, shop: Cls) -> Iterator[tuple[MiniStack, dict[str, Any], Deployer]]:
+    """An account that holds a user to its policy; that policy, as the documentation has it; the command line as this user."""
+    page = (ROOT / "docs" / "aws.md").read_text()
+    found = re.search(r"^```json deployer.json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert found
+    text = found[1].replace("086903124729", ACCOUNT).replace("us-east-2", REGION).replace("our-lake", "lake-of-tests")
+    Path("deploy.toml").write_text(SETTINGS)
+    with MiniStack((*PATCHES, TLS), auth=True) as cloud:
+        users = cloud.client("iam")
+        users.create_user(UserName="deployer")
+        key = users.create_access_key(UserName="deployer")["AccessKey"]
+        own = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        environment = {**tools.environment(Path("unused"), {**cloud.environment, **own})}
+        state = Path("state").resolve()
+        state.mkdir()
+        yield cloud, json.loads(text), Deployer({**environment, "PULUMI_BACKEND_URL": state.as_uri()})
+
+
+EMULATED = {"Effect": "Allow", "Action": ["scheduler:ListTagsForResource", "events:*", "lambda:CreateFunction"], "Resource": "*"}
+"""What the emulator holds against resources that are named otherwise than on AWS, or not at all."""
+
+
+def grant(cloud: MiniStack, policy: Mapping[str, Any], without: str = "") -> None:
+    left = [it for it in policy["Statement"] if it["Sid"] != without]
+    document = json.dumps({**policy, "Statement": [*left, EMULATED]})
+    cloud.client("iam").put_user_policy(UserName="deployer", PolicyName="deploying", PolicyDocument=document)
+
+
+@pytest.mark.full
+def test_the_documented_policy_is_enough_to_deploy_with(guarded: tuple[MiniStack, dict[str, Any], Deployer]) -> None:
+    cloud, policy, deployer = guarded
+    grant(cloud, policy)
+    for command in (("bootstrap",), ("deploy",), ("destroy",), ("bootstrap", "--destroy")):
+        answer = deployer(*command, "--yes")
+        assert answer.code == 0, answer.err
+
+
+@pytest.mark.full
+def test_and_without_a_part_of_it_something_is_refused(guarded: tuple[MiniStack, dict[str, Any], Deployer]) -> None:
+    cloud, policy, deployer = guarded
+    grant(cloud, policy, without="Buckets")
+    refused = deployer("bootstrap", "--yes")
+    assert refused.code == 1
+    assert "docs/aws.md" in refused.err
+    grant(cloud, policy)
+    assert deployer("bootstrap", "--yes").code == 0
+    grant(cloud, policy, without="Roles")
+    refused = deployer("deploy", "--yes")
+    assert refused.code == 1
+    assert "not authorized to perform: iam:CreateRole" in refused.err
+    grant(cloud, policy)
+    assert deployer("deploy", "--yes").code == 0

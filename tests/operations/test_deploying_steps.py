@@ -113,6 +113,13 @@ def test_failures_are_told_with_what_failed() -> None:
     assert warnings_of(events) == ["deprecated"]
 
 
+def test_what_was_not_come_to_after_a_failure_is_none() -> None:
+    follows = said("error", f"expected resource operations for {BUCKET} but none were seen", BUCKET)
+    events = [said("error", "AccessDenied: no", FUNCTION), follows]
+    assert [it.name for it in failures_of(events)] == ["shop-clean-function"]
+    assert [it.name for it in failures_of(events[1:])] == ["shop-lake"]
+
+
 def test_the_whole_fails_where_nothing_else_is_told() -> None:
     assert failures_of([said("error", "the program raised", STACK)]) == [Failure("", "", "the program raised")]
 

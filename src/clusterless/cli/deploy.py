@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clusterless.cli.errors import Failed, problem_lines
+from clusterless.cli.errors import INTERRUPTED, Failed, problem_lines
 from clusterless.cli.home import load
 from clusterless.cli.options import Format, OutputOption, PipelineOption, examples
 from clusterless.cli.output import emit, emit_json
@@ -241,10 +241,12 @@ class _Session:
                 outcome: Outcome = carry_out(way)
         except engine.Interrupted as error:
             problem_lines("error", error.what, error.where, error.fix)
-            raise KeyboardInterrupt from None
+            raise typer.Exit(INTERRUPTED) from None
         except engine.Failed as error:
             for failure in error.failures:
                 problem_lines("error", failure.what, f"{failure.type} {failure.name}".strip())
+            if self._output is Format.JSON:
+                emit_json({"done": False, "failures": error.failures})
             raise
         except ClusterlessError as error:
             raise in_words_of_file(error, asked.file) from None
@@ -266,7 +268,7 @@ class _Session:
         self.show(plan)
         if self._yes:
             return True
-        if not sys.stdin.isatty():
+        if self._output is not Format.TABLE or not sys.stdin.isatty():
             raise InvalidInput("nobody is here to be asked", fix="look at the plan with cls diff, then say --yes")
         return typer.confirm("Do it?", err=True)
 

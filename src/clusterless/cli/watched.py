@@ -47,11 +47,12 @@ class Watched:
     def _show(self, now: float) -> None:
         from rich.console import Console
         from rich.live import Live
+        from rich.text import Text
 
         if self._live is None:
             self._live = self._stack.enter_context(Live(console=Console(stderr=True), transient=True, refresh_per_second=8))
         running = [f"  {what}  {now - began:.0f} s" for what, began in list(self._begun.values())[-LINES:]]
-        self._live.update("\n".join([f"{self._finished} done, {len(self._begun)} under way", *running]))
+        self._live.update(Text("\n".join([f"{self._finished} done, {len(self._begun)} under way", *running])))
 
     def __enter__(self) -> Watched:
         return self

@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass
 class Signals:
-    """Interrupts, handed on to the engine while it runs; see :func:`listening`."""
+    """Interrupts, handed on to the engine while it runs, and else what they always are; see :func:`listening`."""
 
     told: Callable[[int], None]
     """Is called with how many there were."""
@@ -82,6 +82,8 @@ class Signals:
 
     def on_signal(self, number: int, frame: object) -> None:
         del number, frame
+        if not self.running:
+            raise KeyboardInterrupt
         self.count += 1
         self.told(self.count)
         for process in tuple(self.running):
@@ -188,16 +190,20 @@ class Engine:
 
         return run
 
+    def _unless_interrupted(self) -> None:
+        if self._signals.count:
+            what = "interrupted; what was begun is finished, and the rest is not done"
+            raise Interrupted(what, where=self._target.what, fix="run it again: it goes on from there") from None
+
     def _run(self, call: Callable[[], R], events: list[EngineEvent]) -> R:
         from pulumi.automation import CommandError
 
         self._raised.clear()
+        self._unless_interrupted()
         try:
             return call()
         except CommandError as error:
-            if self._signals.count:
-                what = "interrupted; what was begun is finished, and the rest is not done"
-                raise Interrupted(what, where=self._target.what, fix="run it again: it goes on from there") from None
+            self._unless_interrupted()
             if self._raised and isinstance(self._raised[0], ClusterlessError):
                 raise self._raised[0] from None
             raise _explained(error, failures_of(events), self._target) from error

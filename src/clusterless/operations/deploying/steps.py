@@ -19,6 +19,8 @@ OWN = ("pulumi:pulumi:", "pulumi:providers:")
 """Types of the engine's own entries."""
 LONGEST = 40
 """Longest value that is shown with a change, in characters."""
+_NOT_REACHED = "expected resource operations for "
+"""What the engine says of every planned step that it did not come to after a failure."""
 _COLOURS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
 
@@ -81,6 +83,7 @@ def failures_of(events: Iterable[EngineEvent]) -> list[Failure]:
     said = [event.diagnostic_event for event in events if event.diagnostic_event]
     found = [(it.urn or "", plain(it.message)) for it in said if it.severity == "error"]
     named = list(_failures(found))
+    named = [it for it in named if not it.what.startswith(_NOT_REACHED)] or named
     return [it for it in named if it.type] or named
 
 
