@@ -412,3 +412,19 @@ def test_looking_behind_arms_nothing_for_a_neighbour_that_is_being_worked_on(pla
     place.alarms.armed.clear()
     place.deliver(CLEAN, note)
     assert place.alarms.armed == {}
+
+
+def test_late_members_of_a_window_call_for_it_once_a_grain(place: Place) -> None:
+    window = arc("window", PolicySpec("window", 6, 6), main=RAW)
+    first = next(number for number in range(6) if (lot(number).index + 1) % 6 == 1)
+    notes = [place.publish(RAW, lot(first + number), f"{number}") for number in range(4)]
+    place.clock.time = lot(first + 5).end + window.grace + 7
+    before = set(place.alarms.armed)
+    for note in notes:
+        place.clock.time += 5
+        place.runner(window, grain=60.0).deliver(note, place.delivery())
+    (name,) = set(place.alarms.armed) - before
+    assert parse_run_alarm(name)[0] == Run(lot(first + 5))
+    assert place.alarms.armed[name] % 60 == 0
+    place.runner(window, grain=60.0).wake(Run(lot(first + 5)), place.delivery(), place.alarms.armed[name])
+    assert f"window {first + 5} complete 1" in place.announced

@@ -12,6 +12,7 @@ empty if nothing arrived. Absence is never decided upon in any other way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -63,6 +64,9 @@ class ArcRunner:
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     jobs: Jobs | None = None
     """What runs the work if it outlives this process; None: ``execute`` does it here and now."""
+    grain: float = 0.0
+    """Alarms of a run are armed for multiples of so many seconds: where a call costs, many deliveries in a row call once. After
+    a window's time is over each member that is settled announces itself, and each would else ask for all that are missing."""
     sources: Sources = field(init=False)
     behind: Behind = field(init=False)
     attempts: Attempts = field(init=False)
@@ -251,7 +255,10 @@ class ArcRunner:
     def _wait(self, run: Run, at: float) -> Result:
         if waits(self.spec):
             at = max(at, self.clock.now())
-            self.alarm.arm(str(run.lot) if at <= due(self.spec, run) else _run_alarm(run, at), at)
+            if at <= due(self.spec, run):
+                self.alarm.arm(str(run.lot), at)
+            else:
+                self._call(run, at)
         return Result(run, Ending.WAITING, until=at)
 
     def _settle(self, member: Member) -> float | None:
@@ -298,6 +305,8 @@ class ArcRunner:
         return Result(run, Ending.WAITING, until=at)
 
     def _call(self, run: Run, at: float) -> None:
+        """Have a run looked at; calls for one instant of the grid are one call."""
+        at = math.ceil(at / self.grain) * self.grain if self.grain else at
         self.alarm.arm(_run_alarm(run, at), at)
 
     def _pick_up(self, run: Run, delivery: Delivery) -> list[Result]:

@@ -20,6 +20,8 @@ from clusterless.runtime.clock import Clock
 from clusterless.runtime.errors import StoreUnavailable
 from clusterless.runtime.lots import utc
 
+PRECISION = 60.0
+"""Seconds after an instant within which the scheduler fires."""
 AHEAD = 5
 """Seconds from now at least: by the time a request for an earlier instant arrives, that may be past."""
 HORIZON = 360 * 86_400.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clusterless.providers.aws.alarms import SchedulerAlarm
+from clusterless.providers.aws.alarms import PRECISION, SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.events import Asked, Created, read
 from clusterless.providers.aws.secrets import Secrets
@@ -54,6 +54,7 @@ class Delivering:
             self.alarm,
             settle_source=settle or Settling(config.settles, services, clock),
             jobs=_jobs(config, services),
+            grain=PRECISION,
         )
 
     def _execute(self, work: Work) -> Mapping[str, Produced]:

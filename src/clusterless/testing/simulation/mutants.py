@@ -259,8 +259,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a run's alarm is armed again under its first name",
         "runtime.arc:ArcRunner._wait",
-        "str(run.lot) if at <= due(self.spec, run) else _run_alarm(run, at)",
-        "str(run.lot)",
+        "self._call(run, at)",
+        "self.alarm.arm(str(run.lot), at)",
         ("half join",),
     ),
     Mutant(
