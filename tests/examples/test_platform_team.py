@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 
@@ -25,9 +24,9 @@ from clusterless.providers.local.provider import provider as of_folders
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import ArcSpec
 from tests.providers.aws.declared import ACCOUNT, REGION, deployed, statements
+from tests.support.platform_team import built
 from tests.support.pulumi import Graph
 
-PACKAGE = Path(__file__).parents[2] / "examples" / "platform_team"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
 BUCKET = "acme-partner-feed"
 ORDERS = Dataset("orders", "1", "s3://lake/orders/")
@@ -48,14 +47,7 @@ pipeline = Pipeline("shop", "1", placement=local("./lake"), components=[
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, unpacked as an installation leaves it."""
-    folder = tmp_path_factory.mktemp("platform")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=PACKAGE, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    with ZipFile(wheel) as packed:
-        packed.extractall(folder / "site")
-    return folder / "site"
+    return built(tmp_path_factory.mktemp("platform"))
 
 
 def forget() -> None:

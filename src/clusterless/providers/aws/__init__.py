@@ -7,7 +7,7 @@ Three halves, which import one another as little as they can:
   what it says; ``config`` is what it is configured with.
 * at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components, ``component`` what they share;
   ``wiring`` is what is computed for each, ``iam`` their policies, ``package`` the archives, ``settings`` what a stack configures,
-  ``provision`` all of a pipeline.
+  ``provision`` all of a pipeline, ``plugin`` the same for programs that are not Python.
 * from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``control`` reaches
   what runs.
 
