@@ -7,8 +7,8 @@ tagged      everything says how its data is to be handled
 budgeted    one size of function, and few of them at once; how long a run may take is in the declaration
 ==========  ====================================================================================================================
 
-The key is the platform's, one for an account, whose policy leaves it to the account's IAM who may use it (as a new key's does). It
-is named in the stack's configuration::
+The key is the platform's, one for an account. Its policy leaves it to the account's IAM who may use it, as a new key's does; the
+stack's configuration names it::
 
     pulumi config set acme:exportKey arn:aws:kms:us-east-2:086903124729:key/1234
 """
