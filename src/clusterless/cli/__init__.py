@@ -8,8 +8,9 @@ library at their top, and everything else inside the command that needs it, so t
     home         where a command looks: a pipeline's file, a folder of placements
     output       records as table, JSON, CSV, TSV
     errors       errors for people, exit codes for programs
-    declare, show, start, local, drop, reports, story     the commands
+    declare, show, start, local, drop, deploy, reports, control, story     the commands
     outcome      what a local run ends with
+    watched      how a deployment is getting on
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ steps are frozen data, and whatever shows them (a table, JSON, a test) sees the 
     plan        a pipeline → the typed steps that would be taken; nothing is done
     why         one lot's whole story; story, arc_story and boundary_story write its parts
     describe    the kinds of component there are
+    deploying   a pipeline onto a cloud, through Pulumi's engine
 
 Reports stream: a million lots cost a listing and constant memory. What cannot be read is reported with its key, as a
 :class:`~clusterless.operations.records.Trouble`, and everything else goes on.

@@ -8,8 +8,8 @@ Three halves, which import one another as little as they can:
 * at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components, ``component`` what they share;
   ``wiring`` is what is computed for each, ``iam`` their policies, ``package`` the archives, ``settings`` what a stack configures,
   ``provision`` all of a pipeline, ``plugin`` the same for programs that are not Python.
-* from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``control`` reaches
-  what runs.
+* from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``deploying`` is
+  what ``cls deploy`` needs beside a program, ``outside`` reads a placement, ``control`` reaches what runs.
 
 Components and their arguments are loaded on first use; a function, which has no Pulumi, imports its own half and nothing of them.
 """
