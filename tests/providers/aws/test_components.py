@@ -242,3 +242,14 @@ def test_a_topic_is_told_of_failures_and_dead_letters() -> None:
     assert {node.inputs["metricName"] for node in graph.of("MetricAlarm")} == {"ApproximateNumberOfMessagesVisible", "Errors"}
     assert all(node.inputs["alarmActions"] == [topic] for node in graph.of("MetricAlarm"))
     assert run(lambda: CopyArc("copy", args(COPY))).of("MetricAlarm") == []
+
+
+def test_code_that_no_request_takes_is_put_into_the_metadata_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clusterless.providers.aws.package.LONGEST_UPLOAD", 10)
+    graph = run(lambda: CopyArc("copy", args(COPY)))
+    stored, function = graph.one("copy-code"), graph.one("copy-function")
+    digest = bare(args(COPY).config).digest
+    assert stored.inputs["bucket"] == function.inputs["s3Bucket"] == "dev-clusterless-metadata-086903124729-us-east-2"
+    assert stored.inputs["key"] == function.inputs["s3Key"] == f"code/{args(COPY).names.function}/{digest}.zip"
+    assert "code" not in function.inputs
+    assert graph.depends(function, stored)

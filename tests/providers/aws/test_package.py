@@ -187,11 +187,16 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.M
         archive(config("clean:run"), handler_folder=folder)
 
 
-@pytest.mark.parametrize(("limit", "words"), [("LONGEST_UNPACKED", "unpacked"), ("LONGEST_UPLOAD", "uploaded to S3")])
-def test_what_lambda_would_not_take_is_refused(limit: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, limit, 1000)
-    with pytest.raises(InvalidInput, match=words):
+def test_what_lambda_would_not_take_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "LONGEST_UNPACKED", 1000)
+    with pytest.raises(InvalidInput, match="unpacked"):
         archive(boundary(), handler_folder=None)
+
+
+def test_what_no_request_takes_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not archive(boundary(), handler_folder=None).is_large
+    monkeypatch.setattr(package, "LONGEST_UPLOAD", 1000)
+    assert archive(boundary(), handler_folder=None).is_large
 
 
 # -- requirements --------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
-from pulumi_aws import cloudwatch, iam, lambda_, sqs
+from pulumi_aws import cloudwatch, iam, lambda_, s3, sqs
 
 from clusterless.model.labels import Label
 from clusterless.model.placement import Placement
@@ -284,10 +284,14 @@ class FunctionComponent(Component):
             python=args.settings.python,
             extra=args.own.files or (),
         )
+        packed = asset_archive(made.files)
+        stored = self._stored(packed, made.digest) if made.is_large else None
         return lambda_.Function(
             self.child("function"),
             name=args.names.function,
-            code=asset_archive(made.files),
+            code=None if stored else packed,
+            s3_bucket=stored.bucket if stored else None,
+            s3_key=stored.key if stored else None,
             handler=ENTRYPOINT,
             runtime=f"python{args.settings.python}",
             architectures=[architecture],
@@ -300,6 +304,18 @@ class FunctionComponent(Component):
             region=self.region,
             tags=args.tags,
             opts=self.options(depends_on=after),
+        )
+
+    def _stored(self, code: pulumi.Archive, digest: str) -> s3.BucketObjectv2:
+        """Code that is too large for a request: in the metadata bucket, under a name that changes with it."""
+        return s3.BucketObjectv2(
+            self.child("code"),
+            bucket=self.args.home.metadata,
+            key=f"code/{self.args.names.function}/{digest}.zip",
+            source=code,
+            region=self.region,
+            tags=own_tags(self.args.spec.project, self.args.spec.version, self.args.home.stage),
+            opts=self.options(depends_on=self.after),
         )
 
     def _failures(self) -> None:

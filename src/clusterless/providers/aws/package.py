@@ -89,6 +89,11 @@ class Archive:
         return whole.hexdigest()
 
     @cached_property
+    def is_large(self) -> bool:
+        """Whether it has to lie in S3 to be deployed from there: one request to Lambda does not take it."""
+        return self.unpacked > LONGEST_UPLOAD and self.size > LONGEST_UPLOAD
+
+    @cached_property
     def unpacked(self) -> int:
         """Bytes of all files."""
         return sum(len(body) if isinstance(body, bytes) else body.stat().st_size for body in self.files.values())
@@ -181,13 +186,6 @@ def _check_size(packed: Archive, config: FunctionConfig) -> None:
     if packed.unpacked > LONGEST_UNPACKED:
         size, limit = packed.unpacked >> 20, LONGEST_UNPACKED >> 20
         raise InvalidInput(f"the code of '{config.spec.name}' has {size} MiB unpacked, and Lambda takes {limit} MiB", fix=fix)
-    if packed.unpacked > LONGEST_UPLOAD and packed.size > LONGEST_UPLOAD:
-        size, limit = packed.size >> 20, LONGEST_UPLOAD >> 20
-        raise InvalidInput(
-            f"the archive of '{config.spec.name}' has {size} MiB, and one request to Lambda takes {limit} MiB: it would have to "
-            "be uploaded to S3 first, which is not done here",
-            fix=fix,
-        )
 
 
 # -- this package --------------------------------------------------------------------------------------------------------------

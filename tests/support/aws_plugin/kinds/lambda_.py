@@ -34,15 +34,16 @@ class Function(Kind):
     def check(self, new: Values) -> Iterator[tuple[str, str]]:
         yield from ranged(new, {"memorySize": (128, 10_240), "timeout": (1, 900), "reservedConcurrentExecutions": (0, 1000)})
         code = new.get("code")
-        if not (isinstance(code, dict) and SIGNATURE in code) and not is_unknown(code):
-            yield "code", "is required: an archive"
+        stored = new.get("s3Bucket") and new.get("s3Key")
+        if not stored and not (isinstance(code, dict) and SIGNATURE in code) and not is_unknown(code):
+            yield "code", "is required: an archive, or an object in S3"
 
     def _configuration(self, operation: str, new: Values) -> Values:
         return to_aws("lambda", operation, {it: new[it] for it in ("name", *CONFIGURED) if new.get(it) is not None}, RENAME)
 
     def creation(self, cloud: Cloud, new: Values) -> list[Request]:
         made = self._configuration("CreateFunction", new)
-        made |= {"Code": {"ZipFile": _code(new)}, "Architectures": new.get("architectures") or ["x86_64"], "PackageType": "Zip"}
+        made |= {"Code": _code(new), "Architectures": new.get("architectures") or ["x86_64"], "PackageType": "Zip"}
         if new.get("tagsAll"):
             made["Tags"] = new["tagsAll"]
         return [Request("lambda", "CreateFunction", made), *self._concurrency(new, {})]
@@ -72,8 +73,8 @@ class Function(Kind):
 
     def change(self, cloud: Cloud, ident: str, old: Values, new: Values) -> list[Request]:
         calls = []
-        if not (same(old.get("code"), new["code"]) and same(old.get("architectures"), new.get("architectures"))):
-            what = {"FunctionName": ident, "ZipFile": _code(new), "Architectures": new.get("architectures") or ["x86_64"]}
+        if any(not same(old.get(name), new.get(name)) for name in ("code", "s3Bucket", "s3Key", "architectures")):
+            what = {"FunctionName": ident, **_code(new), "Architectures": new.get("architectures") or ["x86_64"]}
             calls.append(Request("lambda", "UpdateFunctionCode", what))
         if any(not same(old.get(name), new.get(name)) for name in CONFIGURED):
             calls.append(
@@ -117,10 +118,12 @@ class Function(Kind):
         cloud.ask("lambda", "DeleteFunction", FunctionName=ident)
 
 
-def _code(new: Values) -> bytes:
+def _code(new: Values) -> Values:
     """What is known of the code: a hash is enough to look at a change, and only the whole of it can be sent."""
-    code = new["code"]
-    return zipped(code) if isinstance(code, dict) and ("assets" in code or "path" in code) else b""
+    if new.get("s3Key"):
+        return {"S3Bucket": new["s3Bucket"], "S3Key": new["s3Key"]}
+    code = new.get("code")
+    return {"ZipFile": zipped(code) if isinstance(code, dict) and ("assets" in code or "path" in code) else b""}
 
 
 @dataclass
@@ -196,7 +199,7 @@ class Mapping(Table):
 
 Function(
     "aws:lambda/function:Function",
-    frozenset({"name", "code", "architectures", "reservedConcurrentExecutions", *CONFIGURED}),
+    frozenset({"name", "code", "s3Bucket", "s3Key", "architectures", "reservedConcurrentExecutions", *CONFIGURED}),
     frozenset({"name"}),
     name="name",
     tagging=TAGGING,

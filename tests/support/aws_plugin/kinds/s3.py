@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from tests.support.aws_plugin.calls import Request
 from tests.support.aws_plugin.kinds.base import Cloud, Kind, Values, from_aws, from_pairs, json_object, pairs, to_aws
 from tests.support.aws_plugin.sdk import resource_type
-from tests.support.aws_plugin.wire import is_unknown
+from tests.support.aws_plugin.wire import is_unknown, zipped
 
 BUCKET = re.compile(
     r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3)$)(?!.*\.\.)(?!(\d+\.){3}\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -149,7 +149,9 @@ class Object(Kind):
         return True
 
     def creation(self, cloud: Cloud, new: Values) -> list[Request]:
-        values = {"Bucket": new["bucket"], "Key": new["key"], "Body": new.get("content") or ""}
+        source = new.get("source")
+        body = zipped(source) if isinstance(source, dict) else new.get("content") or ""
+        values = {"Bucket": new["bucket"], "Key": new["key"], "Body": body}
         if new.get("contentType"):
             values["ContentType"] = new["contentType"]
         if new.get("tagsAll"):
@@ -219,4 +221,4 @@ Notification(
     "aws:s3/bucketNotification:BucketNotification", _taken("eventbridge"), ONE,
     put="PutBucketNotificationConfiguration", get="GetBucketNotificationConfiguration",
 )  # fmt: skip
-Object("aws:s3/bucketObjectv2:BucketObjectv2", _taken("key", "content", "contentType"), _taken("key"))
+Object("aws:s3/bucketObjectv2:BucketObjectv2", _taken("key", "content", "contentType", "source"), _taken("key"))
