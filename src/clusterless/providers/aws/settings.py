@@ -111,7 +111,7 @@ class Settings(Model):
 
     memory: Memory = 512
     architecture: Architecture = "arm64"
-    python: Literal["3.11", "3.12", "3.13"] = "3.13"
+    python: Literal["3.12", "3.13", "3.14"] = "3.13"
     concurrency: Concurrency | None = None
     requirements: tuple[Text, ...] = ()
     files: tuple[Text, ...] = ()
