@@ -66,7 +66,7 @@ def parquet(rows):
 def rows_of(items):
     return map(json.loads, lines(items))
 """
-"""Put at the end of the example's transforms: rows as JSON. pyarrow makes an archive larger than one request to Lambda takes."""
+"""Put at the end of the example's transforms: rows as JSON, which spares each function an archive of 57 MiB with pyarrow."""
 Lots = dict[str, dict[str, list[bytes]]]
 """Dataset → lot → contents of its objects, sorted."""
 
