@@ -261,6 +261,17 @@ def test_what_fails_in_the_middle_goes_on_where_it_failed(deployer: Deployer, cl
     assert done.isdisjoint(it["name"] for it in mended.json["steps"]), "that was made before"
 
 
+@pytest.mark.full
+def test_with_a_key_nobody_is_asked_for_a_passphrase(deployer: Deployer, cloud: MiniStack) -> None:
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    Path("deploy.toml").write_text(SETTINGS + f'kmsKey = "{key}"\n')
+    unasked = Deployer({name: value for name, value in deployer.environment.items() if name != "PULUMI_CONFIG_PASSPHRASE"})
+    assert unasked("bootstrap", "--yes").code == 0
+    again = unasked("bootstrap", "--yes")
+    assert (again.code, again.out) == (0, "nothing to change\n"), again.err
+    assert unasked("bootstrap", "--destroy", "--yes").code == 0
+
+
 @pytest.fixture
 def guarded(tools: Tools, shop: Cls) -> Iterator[tuple[MiniStack, dict[str, Any], Deployer]]:
     """An account that holds a user to its policy; that policy, as the documentation has it; the command line as this user."""

@@ -44,6 +44,7 @@ INSTALL = "install Pulumi's command line, 3.206 or newer: https://www.pulumi.com
 PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 SERVICE = ("http://", "https://")
 """Backends that keep secrets by themselves."""
+_PREFIX = re.compile(r"^\s*((stdout|stderr|error):\s*)+")
 _LOCK = re.compile(r"created by \S+ \(pid \d+\) at \S+")
 
 
@@ -229,8 +230,8 @@ def _explained(error: Exception, failures: list[Failure], target: Target) -> Clu
         line = next(it for it in text.splitlines() if "plugin" in it)
         return InvalidInput(line.strip(), fix="let Pulumi fetch it (it needs the network once), or: pulumi plugin install")
     if not failures:
-        said = [line.strip() for line in text.splitlines() if "error:" in line]
-        failures = [Failure("", "", it.removeprefix("error:").strip()) for it in said] or [Failure("", "", text)]
+        said = [line for line in text.splitlines() if "error:" in line]
+        failures = [Failure("", "", _PREFIX.sub("", it)) for it in said] or [Failure("", "", text)]
     return Failed(
         f"{len(failures)} of its resources failed" if failures[0].type else failures[0].what,
         failures if failures[0].type else [],
@@ -287,6 +288,8 @@ def opened(target: Target, backend: str, signals: Signals) -> Iterator[Engine]:
             work_dir=folder,
             env_vars=environment,
             secrets_provider=target.secrets_provider,
+            # A stack that is there is asked for its key by this file, which nobody has kept; the data key is made anew.
+            stack_settings={target.stack: automation.StackSettings(target.secrets_provider)} if target.secrets_provider else None,
             project_settings=automation.ProjectSettings(target.project, "python"),
             pulumi_command=command,
         )
@@ -299,7 +302,7 @@ def opened(target: Target, backend: str, signals: Signals) -> Iterator[Engine]:
 
 
 def _unopened(error: Exception, backend: str) -> ClusterlessError:
-    said = [line.strip().removeprefix("error: ") for line in plain(str(error)).splitlines() if "error:" in line]
+    said = [_PREFIX.sub("", line) for line in plain(str(error)).splitlines() if "error:" in line]
     return StoreUnavailable(
         f"Pulumi cannot use its backend: {'; '.join(said) or error}",
         where=backend,
