@@ -53,7 +53,8 @@ def cls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cls:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))  # loading a pipeline puts its folder there
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two pipeline.py of one size and second would share it
-    monkeypatch.delitem(sys.modules, "pipeline", raising=False)
+    monkeypatch.setitem(sys.modules, "pipeline", sys)  # undone, it leaves no test's pipeline behind
+    monkeypatch.delitem(sys.modules, "pipeline")
 
     def run(*arguments: str, stdin: str | None = None) -> Answer:
         result = CliRunner().invoke(app, list(arguments), input=stdin, prog_name="cls")
