@@ -1,7 +1,7 @@
 """Policies: what each identity may do, derived from what its component calls. Pure: JSON documents, compact when written.
 
 Store calls come from :mod:`clusterless.runtime.needs`, which a test compares with the calls that runs make; the rest is read
-off the function's configuration. Nothing is granted on ``*``.
+off the function's configuration. Nothing is granted on ``*`` but to ask after jobs, which cannot be granted otherwise.
 """
 
 from __future__ import annotations
