@@ -77,6 +77,8 @@ def example(root: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     folder = root.folder / "examples" / "access_logs"
     with (folder / "transforms.py").open("a") as transforms:
         transforms.write(JSON_ROWS)
+    for module in folder.glob("*.py"):  # another test's of the same name
+        monkeypatch.delitem(sys.modules, module.stem, raising=False)
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(folder))
     yield importlib.import_module

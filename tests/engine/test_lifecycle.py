@@ -206,7 +206,8 @@ def test_a_killed_engine_leaves_a_lock_and_a_pending_create(
     gate = tmp_path / "gate"
     gate.mkdir()
     stack.variables["AWS_PLUGIN_GATE"] = f"create .*part-queue={gate}"
-    running = stack.start("up", "--stack", "dev", "--yes", "--skip-preview", start_new_session=True)
+    # One at a time: the outcome of another one under way would be as unknown.
+    running = stack.start("up", "--stack", "dev", "--yes", "--skip-preview", "--parallel", "1", start_new_session=True)
     reach(gate)
     os.killpg(running.pid, signal.SIGKILL)  # the engine and its plugins, a session of our own
     running.communicate()
