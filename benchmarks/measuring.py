@@ -47,8 +47,9 @@ def run(subject: str, **arguments: Any) -> Sample:
 
 def timed(command: list[str], **variables: str) -> tuple[float, str]:
     """Seconds from spawn to exit, and what was printed. ``variables`` are added to the environment."""
-    environment = {**os.environ, **variables}
+    environment = {**os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process compiles all it imports
+    environment |= variables
     began = time.perf_counter()
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     wall = time.perf_counter() - began
