@@ -124,27 +124,34 @@ def _init(of: str, those: tuple[_Field, ...]) -> Callable[..., None]:
 
     def make(self: Any, *args: Any, **given: Any) -> None:
         values = self.__dict__
-        if len(args) > count:
-            raise TypeError(f"{of}.__init__() takes {count} values but {len(args)} were given")
-        values.update(zip(names, args, strict=False))
-        for name in names[len(args) :]:
-            if name in given:
-                values[name] = given[name]
-            elif name in defaults:
-                values[name] = defaults[name]
-            elif name in factories:
-                values[name] = factories[name]()
-            else:
-                raise TypeError(f"{of}.__init__() missing a value for {name!r}")
-        if given and (wrong := given.keys() - known or given.keys() & set(names[: len(args)])):
-            what = "an unexpected keyword argument" if wrong - known else "two values for"
-            raise TypeError(f"{of}.__init__() got {what} {min(wrong)!r}")
+        if given or len(args) != count:  # else every value has its place: the way that has to be quick
+            values.update(defaults)
+            values.update(zip(names, args, strict=False))
+            values.update(given)
+            for name, factory in factories.items():
+                if name not in values:
+                    values[name] = factory()
+            if values.keys() != known or len(args) > count or not given.keys().isdisjoint(names[: len(args)]):
+                raise TypeError(f"{of}.__init__() {_misfit(names, args, given, values)}")
+        else:
+            values.update(zip(names, args, strict=True))
         for it in later:
             values[it.name] = it.default if it.factory is _MISSING else it.factory()
         if hasattr(self, "__post_init__"):
             self.__post_init__()
 
     return make
+
+
+def _misfit(names: tuple[str, ...], args: tuple[Any, ...], given: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """What is wrong with the values of an object that has ``names``."""
+    if len(args) > len(names):
+        return f"takes {len(names)} values but {len(args)} were given"
+    if wrong := given.keys() - set(names):
+        return f"got an unexpected keyword argument {min(wrong)!r}"
+    if twice := given.keys() & set(names[: len(args)]):
+        return f"got two values for {min(twice)!r}"
+    return f"missing a value for {next(name for name in names if name not in values)!r}"
 
 
 def _repr(self: Any) -> str:
