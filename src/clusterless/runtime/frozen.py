@@ -92,7 +92,7 @@ def _made(cls: type[T], methods: Mapping[str, Any]) -> type[T]:
     compared = tuple(it.name for it in found.values() if it.compare)
     cls.__compared__ = staticmethod(_values(compared))  # type: ignore[attr-defined]
     setattr(cls, "__match_args__", tuple(it.name for it in found.values() if it.init))  # noqa: B010 - final to type checkers
-    common = {"__init__": _init(cls.__qualname__, tuple(found.values())), "__repr__": _repr, "__eq__": _eq}
+    common = {"__init__": _init(cls, tuple(found.values())), "__repr__": _repr, "__eq__": _eq}
     for name, method in {**common, **methods}.items():
         if name not in vars(cls) or (name == "__hash__" and vars(cls)[name] is None):
             setattr(cls, name, method)
@@ -115,12 +115,13 @@ def _values(names: tuple[str, ...]) -> Callable[[object], Any]:
     return attrgetter(*names) if names else lambda record: ()
 
 
-def _init(of: str, those: tuple[_Field, ...]) -> Callable[..., None]:
+def _init(cls: type, those: tuple[_Field, ...]) -> Callable[..., None]:
     names = tuple(it.name for it in those if it.init)
     defaults = {it.name: it.default for it in those if it.init and it.default is not _MISSING}
     factories = {it.name: it.factory for it in those if it.init and it.factory is not _MISSING}
     later = tuple(it for it in those if not it.init and not (it.default is _MISSING and it.factory is _MISSING))
     count, known = len(names), frozenset(names)
+    more = bool(later) or hasattr(cls, "__post_init__")
 
     def make(self: Any, *args: Any, **given: Any) -> None:
         values = self.__dict__
@@ -132,13 +133,14 @@ def _init(of: str, those: tuple[_Field, ...]) -> Callable[..., None]:
                 if name not in values:
                     values[name] = factory()
             if values.keys() != known or len(args) > count or not given.keys().isdisjoint(names[: len(args)]):
-                raise TypeError(f"{of}.__init__() {_misfit(names, args, given, values)}")
+                raise TypeError(f"{cls.__qualname__}.__init__() {_misfit(names, args, given, values)}")
         else:
             values.update(zip(names, args, strict=True))
-        for it in later:
-            values[it.name] = it.default if it.factory is _MISSING else it.factory()
-        if hasattr(self, "__post_init__"):
-            self.__post_init__()
+        if more:
+            for it in later:
+                values[it.name] = it.default if it.factory is _MISSING else it.factory()
+            if hasattr(self, "__post_init__"):
+                self.__post_init__()
 
     return make
 
