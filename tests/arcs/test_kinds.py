@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clusterless import Dataset
-from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, GlueAddPartitionsArc, PathFilter, S3CopyArc
+from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, GlueAddPartitionsArc, NativeArc, PathFilter, S3CopyArc
 from clusterless.arcs.batch_exec import BatchExecWorkload
 from clusterless.runtime.errors import InvalidInput
 
@@ -45,6 +45,34 @@ def test_a_command() -> None:
 def test_a_command_is_a_list_of_texts(command: Any) -> None:
     with pytest.raises(InvalidInput, match=r"CommandArc\('r'\)\.command"):
         CommandArc("r", command, reads=RAW, writes=OUT)
+
+
+def test_a_handler_of_another_language() -> None:
+    arc = NativeArc("n", "src/index.handler", runtime="node22", code="functions/n", reads=RAW, writes=OUT, props={"a": 1})
+    workload = {"handler": "src/index.handler", "runtime": "node22", "code": "functions/n", "workloadProps": {"a": 1}}
+    assert arc.data() == {"type": "core:nativeArc", "name": "n", **ENDS, "workload": workload}
+    assert arc.workload_spec() == {
+        "kind": "native", "function": "src/index.handler", "runtime": "node22", "code": "functions/n", "environment": {},
+        "workloadProps": {"a": 1},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("runtime", "handler"),
+    [
+        ("node22", "index"), ("node22", "../index.handler"), ("node24", "com.acme.Handler::handle"),
+        ("node22", "/x/index.handler"), ("java21", "com/acme/Handler"), ("java25", "com.acme.Handler:handle"),
+    ],
+)  # fmt: skip
+def test_a_handler_is_named_as_its_language_has_it(runtime: Any, handler: str) -> None:
+    with pytest.raises(InvalidInput, match=r"NativeArc\('n'\)"):
+        NativeArc("n", handler, runtime=runtime, code="n", reads=RAW, writes=OUT)
+
+
+@pytest.mark.parametrize("handler", ["com.acme.Handler", "com.acme.Outer$Inner::handle", "Handler::handle"])
+def test_a_handler_in_java(handler: str) -> None:
+    arc = NativeArc("n", handler, runtime="java21", code="n.jar", reads=RAW, writes=OUT)
+    assert arc.workload.handler == handler
 
 
 def test_the_predecessors_kinds_are_declared_in_python_too() -> None:

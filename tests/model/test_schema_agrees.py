@@ -58,6 +58,10 @@ def copy(**fields: Any) -> dict[str, Any]:
     return project("arcs", **{"type": "core:copyArc", "sources": {"main": RAW}, "sinks": {"main": OUT}, **fields})
 
 
+def native(handler: str, runtime: str) -> dict[str, Any]:
+    return copy(type="core:nativeArc", workload={"handler": handler, "runtime": runtime, "code": "code"})
+
+
 def table(path: str) -> dict[str, Any]:
     return copy(type="aws:core:glueAddPartitionsArc", sinks={"main": {**OUT, "pathURI": path}})
 
@@ -82,7 +86,7 @@ RIGHT = [
     put(grace="1.5h", quiet=0), copy(policy={"kind": "window", "size": 3}), copy(policy={"kind": "latest", "driver": "main"}),
     table("glue:///d/t"), table("glue://1/d/t/"), placed(provider="local", root="lake", account="x"),
     placed(provider="gcp", account="my-project-123", region="europe-west1", root=None),
-    bucket("a.b-c"), glue_table(dataFormat="Parquet"),
+    bucket("a.b-c"), glue_table(dataFormat="Parquet"), native("a/index.handler", "node22"), native("a.B::c", "java21"),
 ]  # fmt: skip
 WRONG = [
     *(put(lotUnit=unit) for unit in ("7m", "2d", "5", "", "Twelfth", "hourly", "25h", "5M", 5, None)),
@@ -100,6 +104,7 @@ WRONG = [
     project("arcs", type="core:functionArc", sources={}, sinks={}, workload={"handler": "etl:clean", "isolation": "vm"}),
     project("arcs", type="core:commandArc", sources={}, sinks={}, workload={"command": []}),
     *(bucket(name) for name in ("Upper", "a", "a..b", "xn--a", "a-s3alias", "a_b")),
+    native("a.B::c", "node22"), native("a/index.handler", "java21"), native("index.handler", "node18"), native("index", "node24"),
     glue_table(dataFormat="avro"), glue_table(column=1),
     {**placed(provider="local", root="lake"), "barriers": [{}]}, {**placed(provider="local", root="lake"), "boundarys": []},
 ]  # fmt: skip

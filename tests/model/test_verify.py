@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterless import Dataset, Pipeline, Placement, aws, azure, gcp, local
-from clusterless.arcs import BatchExecArc, CopyArc, FunctionArc, GlueAddPartitionsArc, Latest, Window, latest, window
+from clusterless.arcs import BatchExecArc, CopyArc, FunctionArc, GlueAddPartitionsArc, Latest, NativeArc, Window, latest, window
 from clusterless.boundaries import PathFilter, PutBoundary, S3PutListenerBoundary
 from clusterless.model.capabilities import Capabilities
 from clusterless.model.components import Component
@@ -418,6 +418,14 @@ class TestProvider:
         problem = only(verify(made(listener), LOCAL_CAN), "capability")
         assert problem.where == "S3PutListenerBoundary('landing')"
         assert problem.what == "local cannot run 'aws:core:s3PutListenerBoundary' ('landing')"
+
+    def test_a_runtime_it_does_not_have(self) -> None:
+        arc = NativeArc("n", "com.acme.Handler", runtime="java21", code="n.jar", reads=RAW, writes=OUT)
+        able = replace(LOCAL_CAN, arcs=frozenset({"core:nativeArc"}), runtimes=frozenset({"node24", "node22"}))
+        problem = only(verify(made(landing(), arc), able), "capability")
+        assert problem.where == "NativeArc('n').runtime"
+        assert problem.what == "local calls no handlers of java21"
+        assert problem.fix == "it has node22, node24; elsewhere, a commandArc runs a program of any language"
 
     def test_unless_it_is_excluded(self) -> None:
         listener = S3PutListenerBoundary("landing", into=RAW, every="Twelfths", exclude=True)

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from clusterless.arcs.copy import CopyArc
     from clusterless.arcs.function import FunctionArc
     from clusterless.arcs.glue_add_partitions import GlueAddPartitionsArc
+    from clusterless.arcs.native import NativeArc
     from clusterless.arcs.s3_copy import S3CopyArc
     from clusterless.model.filters import PathFilter
     from clusterless.model.policies import Latest, Window, latest, window
 
 __all__ = [
-    "BatchExecArc", "CommandArc", "CopyArc", "FunctionArc", "GlueAddPartitionsArc", "Latest", "PathFilter", "S3CopyArc",
-    "Window", "latest", "window",
+    "BatchExecArc", "CommandArc", "CopyArc", "FunctionArc", "GlueAddPartitionsArc", "Latest", "NativeArc", "PathFilter",
+    "S3CopyArc", "Window", "latest", "window",
 ]  # fmt: skip
 
 _HOME = {
@@ -32,6 +33,7 @@ _HOME = {
     "FunctionArc": "clusterless.arcs.function",
     "GlueAddPartitionsArc": "clusterless.arcs.glue_add_partitions",
     "Latest": "clusterless.model.policies",
+    "NativeArc": "clusterless.arcs.native",
     "PathFilter": "clusterless.model.filters",
     "S3CopyArc": "clusterless.arcs.s3_copy",
     "Window": "clusterless.model.policies",

@@ -19,6 +19,8 @@ class Capabilities:
     activities: frozenset[str] = frozenset()
     isolation: frozenset[str] = frozenset({"thread", "process"})
     """How a Python function can be kept apart from others."""
+    runtimes: frozenset[str] = frozenset()
+    """Runtimes of other languages whose handlers it calls: ``node22``."""
     ordered: bool = True
     """Whether an arc can take its lots one after the other."""
     rules: int | None = None

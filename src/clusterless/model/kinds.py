@@ -30,6 +30,7 @@ OURS = {
     "core:copyArc": "clusterless.arcs.copy:CopyArc",
     "core:functionArc": "clusterless.arcs.function:FunctionArc",
     "core:commandArc": "clusterless.arcs.command:CommandArc",
+    "core:nativeArc": "clusterless.arcs.native:NativeArc",
     "aws:core:s3PutListenerBoundary": "clusterless.boundaries.s3_put_listener:S3PutListenerBoundary",
     "aws:core:s3CopyArc": "clusterless.arcs.s3_copy:S3CopyArc",
     "aws:core:batchExecArc": "clusterless.arcs.batch_exec:BatchExecArc",

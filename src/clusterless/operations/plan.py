@@ -158,7 +158,7 @@ def _dataset(dataset: DatasetSpec, owner: str) -> CreateDataset:
 
 def _what(spec: ArcSpec) -> str:
     work = spec.workload
-    return str(work.get("handler") or " ".join(map(str, work.get("command") or ())))
+    return str(work.get("handler") or work.get("function") or " ".join(map(str, work.get("command") or ())))
 
 
 def _policy(spec: ArcSpec) -> str:

@@ -47,10 +47,15 @@ def _kind(component: Component, where: Place, able: Capabilities) -> Iterator[Pr
 
 
 def _options(arc: Arc, where: Place, able: Capabilities) -> Iterator[Problem]:
-    isolation = arc.workload_spec().get("isolation")
+    workload = arc.workload_spec()
+    isolation, runtime = workload.get("isolation"), workload.get("runtime")
     if isolation is not None and isolation not in able.isolation:
         what = f"{able.provider} has no isolation '{isolation}'"
         yield Problem("error", str(where / "workload" / "isolation"), what, nearest(isolation, able.isolation), "capability")
+    if workload.get("kind") == "native" and runtime not in able.runtimes:
+        what = f"{able.provider} calls no handlers of {runtime}"
+        fix = f"it has {', '.join(sorted(able.runtimes)) or 'none'}; elsewhere, a commandArc runs a program of any language"
+        yield Problem("error", str(where / "workload" / "runtime"), what, fix, "capability")
     if arc.running().ordered and not able.ordered:
         what = f"{able.provider} cannot take lots one after the other"
         yield Problem("error", str(where / "ordered"), what, "leave 'ordered' out", "capability")

@@ -23,11 +23,22 @@ if TYPE_CHECKING:
 OURS = Capabilities(
     provider="local",
     boundaries=frozenset({"core:putBoundary", "core:scheduleBoundary", "aws:core:s3PutListenerBoundary"}),
-    arcs=frozenset({"core:copyArc", "core:functionArc", "core:commandArc", "aws:core:s3CopyArc", "aws:core:batchExecArc"}),
+    arcs=frozenset(
+        {
+            "core:copyArc",
+            "core:functionArc",
+            "core:commandArc",
+            "core:nativeArc",
+            "aws:core:s3CopyArc",
+            "aws:core:batchExecArc",
+        }
+    ),
+    runtimes=frozenset({"node22", "node24"}),
     resources=frozenset({"aws:core:s3Bucket"}),
     notes={
         "core:scheduleBoundary": "ticks while a process watches; lots that were missed are made up by the next run",
         "core:commandArc": "runs the declared image where docker is, else the command itself, with the rights of its user",
+        "core:nativeArc": "in a process of the node that is on the PATH, whatever its version",
         "aws:core:s3Bucket": "a folder of the bucket's name below the root",
         "aws:core:batchExecArc": "runs the command in its image's folder",
     },

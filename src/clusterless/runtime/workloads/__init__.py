@@ -7,6 +7,7 @@ sink, what its manifest is to list. It decides nothing and publishes nothing; wh
 * :mod:`copy`: objects under their own names to each sink.
 * :mod:`function`: a Python function of one lot and one sink, in a thread or (:mod:`isolated`, :mod:`child`) a process of its own.
 * :mod:`command`: a program of any language, a process or a container.
+* :mod:`native`: a handler in another language's own runtime.
 
 Beside them: :mod:`inputs` reads a lot's objects and notices one that changed, :mod:`handing` makes the ``Lot`` and ``Sink`` of a
 handler. A kind of a third party is its dotted path, ``package.module:callable``. Nothing is scanned for.
@@ -30,6 +31,7 @@ KINDS = {
     "copy": "clusterless.runtime.workloads.copy:run",
     "function": "clusterless.runtime.workloads.function:run",
     "command": "clusterless.runtime.workloads.command:run",
+    "native": "clusterless.runtime.workloads.native:run",
 }
 
 

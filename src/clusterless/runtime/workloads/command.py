@@ -84,8 +84,8 @@ def _start(work: Work, host: Host, stage: Stage, command: list[str]) -> Group:
         name = container.new_name()
         network = str(spec.get("network") or "none")
         line = container.docker_run(name, image, command, own, stage.root, _seen(work, host), network)
-        return _group(line, dict(os.environ), None, host.limit(work), lambda: container.kill(name))
-    return _group(command, {**inherited, **own}, _folder(spec.get("directory"), host, stage), host.limit(work))
+        return start(line, dict(os.environ), None, host.limit(work), lambda: container.kill(name))
+    return start(command, {**inherited, **own}, _folder(spec.get("directory"), host, stage), host.limit(work))
 
 
 def _seen(work: Work, host: Host) -> list[Path]:
@@ -99,9 +99,10 @@ def _nothing() -> None:
     return None
 
 
-def _group(
+def start(
     command: list[str], environment: dict[str, str], folder: Path | None, limit: float, killed: Callable[[], None] = _nothing
 ) -> Group:
+    """A program in a folder. Raises :class:`WorkloadError` if it cannot be started."""
     try:
         return Group(command, environment=environment, folder=str(folder) if folder else None, limit=limit, killed=killed)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A job that runs elsewhere, in a cloud's container service: what it is told, and what it left.
+"""A job that runs elsewhere, in a cloud's container service or in a function of another language: what it is told, what it left.
 
 It is told what a command of this machine is told (:mod:`command`), with one difference: nobody stands between it and the storage.
 CLS_SINK_PATH is its attempt's own folder in the dataset's storage, so what it writes need not be moved; partition folders come
@@ -46,6 +46,11 @@ def command(work: Work) -> list[str]:
 
 
 def environment(work: Work, staging: str) -> dict[str, str]:
+    """A job's environment: what is declared, and what :func:`told` says."""
+    return {**(work.spec.workload.get("environment") or {}), **told(work, staging)}
+
+
+def told(work: Work, staging: str) -> dict[str, str]:
     """The variables that say what there is to do. ``staging`` is a URI prefix of this attempt alone."""
     sinks = {role: _folder(work, sink) for role, sink in work.sinks.items()}
     datasets = {role: replace(sink, path=sinks[role]) for role, sink in work.sinks.items()}
@@ -55,7 +60,6 @@ def environment(work: Work, staging: str) -> dict[str, str]:
     }
     manifests = {role: [given.manifest_uri for given in lots] for role, lots in roles_of(work.inputs).items()}
     return {
-        **(work.spec.workload.get("environment") or {}),
         "CLS_ARC_PROPS_JSON": _json(props),
         "CLS_LOT": str(work.lot),
         "CLS_SINK_PATH": sinks.get("main") or next(iter(sinks.values())),
