@@ -13,7 +13,7 @@ empty if nothing arrived. Absence is never decided upon in any other way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from clusterless.runtime.attempt import INLINE, Attempts, Ending, Readings, Result, all_first, nobody_is_dead, vector_of
@@ -40,6 +40,15 @@ Settle = Callable[[SourceSpec, Lot], "float | None"]
 Raises what befalls it. Whether the lot is there afterwards is read from storage."""
 
 
+Each = Callable[[Callable[[Member], "float | None"], Sequence[Member]], "list[float | None]"]
+"""Calls a function with each of many members; the results in order. Raises what befalls one of them."""
+
+
+def one_by_one(call: Callable[[Member], float | None], members: Sequence[Member]) -> list[float | None]:
+    """The :data:`Each` of a process that does one thing at a time."""
+    return [call(member) for member in members]
+
+
 def cannot_settle(source: SourceSpec, lot: Lot) -> float | None:
     """The :data:`Settle` of an arc whose producers cannot be reached: it waits for their manifests."""
     del source, lot
@@ -64,6 +73,8 @@ class ArcRunner:
     """Held while a run is claimed and worked on: lets threads of one process take turns instead of racing for the claim."""
     jobs: Jobs | None = None
     """What runs the work if it outlives this process; None: ``execute`` does it here and now."""
+    each: Each = one_by_one
+    """How a run's absent members are settled: a day's window may miss hundreds of lots, and each waits for the disk."""
     grain: float = 0.0
     """Alarms of a run are armed for multiples of so many seconds: where a call costs, many deliveries in a row call once. After
     a window's time is over each member that is settled announces itself, and each would else ask for all that are missing."""
@@ -164,7 +175,7 @@ class ArcRunner:
 
     def _bring_about(self, run: Run, readings: Readings, delivery: Delivery) -> Result:
         missing = [member for member, reading in readings.items() if reading is None]
-        later = [at for member in missing if (at := self._settle(member)) is not None]
+        later = [at for at in self.each(self._settle, missing) if at is not None]
         if later:
             return Result(run, Ending.WAITING, until=max(later))
         return self._advance(run, delivery, settled=missing)

@@ -99,6 +99,7 @@ class Engine:
             settle_source=self.settle,
             dead=self.worker.dead,
             guard=lambda run: self._exclusive(f"{spec.name} {run}"),
+            each=self.pool.each,
         )
 
     @contextmanager

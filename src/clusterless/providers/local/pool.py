@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
+A = TypeVar("A")
+B = TypeVar("B")
 Task: TypeAlias = Callable[[], None]
 Lane: TypeAlias = "SimpleQueue[Task | None]"
 
@@ -43,6 +46,18 @@ class Pool:
     def submit_arrivals(self, task: Task) -> None:
         """The same for a boundary's work: one after the other, and not behind any delivery."""
         self._put(self._arrivals, task)
+
+    def each(self, call: Callable[[A], B], items: Sequence[A]) -> list[B]:
+        """``call`` with each item, on this thread and on those that have nothing to do; the results in order. After an error no
+        other call is begun; it is raised when those that were begun have ended.
+
+        The caller takes part, so a call may do the same again and nobody ever waits for a thread that is not free.
+        """
+        shared = _Shared(call, items)
+        for _ in range(min(len(items), len(self._lanes) - 1) - 1):
+            self.submit(shared.work)
+        shared.work()
+        return shared.results()
 
     def settle_down(self) -> None:
         """Wait until no task is left."""
@@ -95,3 +110,43 @@ class Pool:
                 with self._changed:
                     self._unfinished -= 1
                     self._changed.notify_all()
+
+
+class _Shared(Generic[A, B]):
+    """Calls that any number of threads take a part in."""
+
+    def __init__(self, call: Callable[[A], B], items: Sequence[A]) -> None:
+        self._call = call
+        self._left = deque(enumerate(items))
+        self._found: dict[int, B] = {}
+        self._errors: list[BaseException] = []
+        self._busy = 0
+        self._changed = threading.Condition()
+
+    def work(self) -> None:
+        """Make calls until none is left; never raises."""
+        while (taken := self._take()) is not None:
+            number, item = taken
+            try:
+                self._found[number] = self._call(item)
+            except BaseException as error:  # noqa: BLE001 - raised by :meth:`results`, on the caller's thread
+                self._errors.append(error)
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def results(self) -> list[B]:
+        """What the calls returned, once all have ended; raises the first error."""
+        with self._changed:
+            while self._busy:
+                self._changed.wait()
+        if self._errors:
+            raise self._errors[0]
+        return [self._found[number] for number in sorted(self._found)]
+
+    def _take(self) -> tuple[int, A] | None:
+        with self._changed:
+            if not self._left or self._errors:
+                return None
+            self._busy += 1
+            return self._left.popleft()
