@@ -13,7 +13,7 @@ from typing import Any
 
 from clusterless.providers.aws import iam, wiring
 from clusterless.providers.aws.component import ENTRYPOINT
-from clusterless.providers.aws.config import FunctionConfig
+from clusterless.providers.aws.config import SETTLE, FunctionConfig
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.package import HOST, archive
 from clusterless.runtime.layout import ManifestKey, parse_manifest_key
@@ -82,6 +82,7 @@ class Deployed:
             MaximumRetryAttempts=2,
             DestinationConfig={"OnFailure": {"Destination": names.dead_letters_arn}},
         )
+        self.functions.create_alias(FunctionName=names.function, Name=SETTLE, FunctionVersion="$LATEST")
         target = self._queue(spec) if queued else names.function_arn
         for rule in wiring.rules(spec, HOME) if self.started else ():
             self.events.put_rule(Name=rule.name, EventPattern=rule.pattern)
@@ -113,8 +114,8 @@ class Deployed:
     def put(self, key: str, body: bytes = b"x") -> None:
         self.s3.put_object(Bucket="lake", Key=key, Body=body)
 
-    def invoke(self, spec: Spec, event: dict[str, Any]) -> dict[str, Any]:
-        name = wiring.names_of(spec, HOME).function
+    def invoke(self, spec: Spec, event: dict[str, Any], alias: str = "") -> dict[str, Any]:
+        name = wiring.names_of(spec, HOME).function + (f":{alias}" if alias else "")
         answer: dict[str, Any] = self.functions.invoke(FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail")
         return answer
 

@@ -45,6 +45,7 @@ class Clock:
 class Context:
     aws_request_id: str = "request"
     left: float = 900.0
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.left * 1000)

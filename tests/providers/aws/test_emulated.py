@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from clusterless.providers.aws import iam, wiring
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, ProducerSpec, SourceSpec
 from tests.providers.aws.deployed import HOME, Deployed, Spec
@@ -148,6 +150,29 @@ def test_a_queue_s_bad_message_holds_up_no_other(cloud: MiniStack, folder: Path)
         assert deployed.first_dead(RAW)["detail"]["object"]["key"] == "raw/undated"
         assert deployed.dead(RAW) == []
         assert deployed.overwritten() == []
+    finally:
+        cloud.reset()
+
+
+def test_an_absent_member_is_asked_for_by_the_alias_and_nothing_else_is(cloud: MiniStack) -> None:
+    """With the generated policies enforced: what a consumer may have of its producer is a lot, never a replay."""
+    other = replace(RAW, name="other", dataset=dataset("other"))
+    sources = {
+        role: SourceSpec(dataset(role), "PT5M", producer=ProducerSpec("boundary", "p", "1", role)) for role in ("raw", "other")
+    }
+    join = ArcSpec("p", "1", "join", sources, {"main": dataset("join")}, {"kind": "copy"})
+    try:
+        deployed = Deployed(cloud, RAW, other, join)
+        deployed.put(key(0, "a"))
+        deployed.until(lambda: deployed.armed(join))  # for the next full minute, which need not be waited for
+        assert "FunctionError" not in deployed.invoke(join, {"clusterless": "alarm", "name": str(FIRST), "at": 0})
+        deployed.until(lambda: deployed.uris("join"))
+        assert any(f"lot={FIRST}/state=empty" in name for name in deployed.keys(HOME.manifests, "datasets/name=other/"))
+        answer = deployed.invoke(RAW, {"clusterless": "reconcile"}, alias="settle")
+        assert "admits events 'settle' and nothing else" in json.loads(answer["Payload"].read())["errorMessage"]
+        allowed = iam.policy(wiring.function_config(join, HOME))["Statement"]
+        (invoked,) = [it for it in allowed if it["Action"] == "lambda:InvokeFunction"]
+        assert invoked["Resource"] == [f"{wiring.names_of(it, HOME).function_arn}:settle" for it in (other, RAW)]
     finally:
         cloud.reset()
 

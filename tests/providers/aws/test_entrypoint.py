@@ -286,6 +286,41 @@ def test_reconcile_finds_what_no_event_told(lake: Lake, capsys: pytest.CaptureFi
     assert "found unmarked" in [line["message"] for line in said]
 
 
+# -- by an alias ----------------------------------------------------------------------------------------------------------------
+
+FORGED: Lines = [
+    {"clusterless": "alarm", "name": f"{at(0)}-0001", "at": 0},
+    {"clusterless": "tick", "time": "2024-05-01T12:05:00Z"},
+    {"clusterless": "announce", "dataset": "raw", "version": "1", "lot": str(at(0))},
+    {"clusterless": "replay", "lot": str(at(0))},
+    {"clusterless": "reconcile"},
+    {"clusterless": "again", "event": {"clusterless": "settle", "lot": str(at(0))}},
+    {"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": "lake"}, "object": {"key": "raw/a"}}},
+    {"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {}},
+    {"Records": [{"messageId": "m", "body": json.dumps({"clusterless": "settle", "lot": str(at(0))})}]},
+    {"lot": str(at(0))},
+]
+
+
+@pytest.mark.parametrize("name", ["raw", "clean"])
+@pytest.mark.parametrize("event", [*FORGED, [1], "settle"], ids=events.shape)
+def test_who_may_ask_for_a_lot_gets_nothing_else(lake: Lake, name: str, event: Any) -> None:
+    lake.buckets["lake"].create("raw/a", b"x")
+    context = Context(invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:f:settle")
+    with pytest.raises(InvalidInput, match="the alias 'settle' admits events 'settle' and nothing else"):
+        lake.functions[name](event, context)
+    assert [entry.key for bucket in ("state", "manifests") for entry in lake.buckets[bucket].list("")] == []
+    assert lake.alarms == {}
+
+
+@pytest.mark.parametrize("qualifier", ["", ":settle", ":$LATEST"])
+def test_a_lot_may_be_asked_for_by_any_way_in(lake: Lake, qualifier: str) -> None:
+    lake.clock.time = at(0).end + 61
+    arn = f"arn:aws:lambda:eu-west-1:123456789012:function:f{qualifier}"
+    lake.functions["raw"]({"clusterless": "settle", "lot": str(at(0))}, Context(invoked_function_arn=arn))
+    assert f"raw {at(0)} empty 1" in lake.announced
+
+
 # -- what is none of ours --------------------------------------------------------------------------------------------------------
 
 

@@ -107,6 +107,11 @@ def test_an_alarm_is_armed_for_oneself_alone(graph: Graph) -> None:
     assert [it["Action"] for it in woken] == ["lambda:InvokeFunction", "sqs:SendMessage"]
 
 
+def test_every_function_has_the_alias_for_being_asked(graph: Graph) -> None:
+    aliases = {(node.inputs["functionName"], node.inputs["name"], node.inputs["functionVersion"]) for node in graph.of("Alias")}
+    assert aliases == {(node.inputs["name"], "settle", "$LATEST") for node in graph.of("Function")}
+
+
 def test_secrets_are_the_declared_ones() -> None:
     clean = next(it for it in SPEC.arcs if it.name == "clean")
     assert granted(clean, "secretsmanager:GetSecretValue") == [

@@ -67,9 +67,9 @@ def test_what_is_named_is_deleted_before_it_is_replaced(graph: Graph) -> None:
 
 def test_everything_that_can_be_is_tagged(graph: Graph) -> None:
     untaggable = {
-        "BucketLifecycleConfiguration", "BucketNotification", "BucketPolicy", "BucketPublicAccessBlock", "BucketVersioning",
-        "BucketServerSideEncryptionConfiguration", "EventTarget", "FunctionEventInvokeConfig", "Permission", "QueuePolicy",
-        "RolePolicy", "Schedule", "Stack",
+        "Alias", "BucketLifecycleConfiguration", "BucketNotification", "BucketPolicy", "BucketPublicAccessBlock",
+        "BucketServerSideEncryptionConfiguration", "BucketVersioning", "EventTarget", "FunctionEventInvokeConfig", "Permission",
+        "QueuePolicy", "RolePolicy", "Schedule", "Stack",
     }  # fmt: skip
     for node in graph:
         if node.custom and node.token not in untaggable:
@@ -126,7 +126,7 @@ def test_a_join_hears_of_each_member_and_may_have_the_producers_settle(graph: Gr
     assert {key.split("/")[1] for key in heard(graph, "S3Simple-join-rule")} == {"name=copied", "name=other"}
     (granted,) = statements(graph.one("S3Simple-join-policy"), "lambda:InvokeFunction")
     names = [graph.one(f"S3Simple-{it}-function").inputs["name"] for it in ("clean", "copy")]
-    assert granted["Resource"] == [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in names]
+    assert granted["Resource"] == [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:settle" for name in names]
     assert statements(graph.one("S3Simple-copy-policy"), "lambda:InvokeFunction") == []
 
 

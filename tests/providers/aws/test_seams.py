@@ -156,10 +156,10 @@ def test_a_lot_is_not_closed_by_a_step(service: Service) -> None:
 
 
 def test_a_producer_is_asked_by_an_asynchronous_call(service: Service) -> None:
-    settle = Settling({"raw/1": "DEV-raw"}, cast(Services, service), Clock(NOW))
+    settle = Settling({"raw/1": "DEV-raw:settle"}, cast(Services, service), Clock(NOW))
     assert settle(source(boundary("raw")), at(0)) == NOW + 60
     ((action, path, body, headers),) = service.calls
-    assert (action, path) == ("lambda:InvokeFunction", "/2015-03-31/functions/DEV-raw/invocations")
+    assert (action, path) == ("lambda:InvokeFunction", "/2015-03-31/functions/DEV-raw%3Asettle/invocations")
     assert body == {"clusterless": "settle", "lot": str(at(0))}
     assert headers == {"x-amz-invocation-type": "Event"}
 

@@ -25,7 +25,7 @@ from clusterless.model.labels import Label
 from clusterless.model.placement import Placement
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws import wiring
-from clusterless.providers.aws.config import FunctionConfig
+from clusterless.providers.aws.config import SETTLE, FunctionConfig
 from clusterless.providers.aws.names import ComponentNames, Home
 from clusterless.providers.aws.settings import ComponentSettings, Settings
 from clusterless.runtime.spec import BoundarySpec
@@ -189,6 +189,7 @@ class FunctionComponent(Component):
         self.alarm_granted = self._policy("alarm-policy", self.alarm_role, policies.alarm_policy(args.config))
         self.function = self._function([logs, self.granted])
         self._failures()
+        self._alias()
         self._alarms()
         self.connect()
         self.function_name, self.function_arn = self.function.name, self.function.arn
@@ -328,6 +329,18 @@ class FunctionComponent(Component):
             destination_config={"on_failure": {"destination": self.dead_letters.arn}},
             region=self.region,
             opts=self.options(depends_on=[self.granted]),
+        )
+
+    def _alias(self) -> None:
+        """The way in for components that rely on this one's lots. A call by it that fails to the end is no dead letter: who asked
+        looks again, and asks again."""
+        lambda_.Alias(
+            self.child("settle"),
+            name=SETTLE,
+            function_name=self.function.name,
+            function_version="$LATEST",
+            region=self.region,
+            opts=self.options(),
         )
 
     def _alarms(self) -> None:

@@ -17,6 +17,8 @@ from clusterless.runtime.spec import ArcSpec, BoundarySpec, arc_from_json, bound
 FORMAT = 1
 FILE = "clusterless.json"
 """Its name at the archive's top."""
+SETTLE = "settle"
+"""The alias by which other components call a function: it admits what asks for a lot, and nothing else."""
 
 
 @frozen
@@ -62,10 +64,13 @@ class FunctionConfig:
     """Name of the arc state bucket."""
     alarms: AlarmConfig
     settles: Mapping[str, str] = field(default_factory=dict)
-    """Dataset id → name of the function that settles its lots: sources of a join or window in the same placement."""
+    """Dataset id → the function that settles its lots, by its alias, ``NAME:settle``: sources of a join or window in the same
+    placement."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Declared name → where it is: ``secretsmanager:<name>`` or ``ssm:<name>``."""
     job: JobConfig | None = None
+    handler: str | None = None
+    """Name of the function that the handler of another language is, where the arc has one."""
     format: int = FORMAT
 
     @property

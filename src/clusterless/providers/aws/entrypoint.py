@@ -5,6 +5,7 @@ One process keeps one component, with what it remembers of lots. Which event it 
 =============================================  ===============================================================================
 S3's ``Object Created``, by EventBridge        a boundary marks the object, an arc is delivered the lot that it announces
 ``Batch Job State Change``, likewise            an arc finishes the attempt whose job has ended
+Lambda's record of an asynchronous call        an arc finishes the attempt whose handler, a function of its own, has ended
 ``Records`` of SQS that hold such events       the same for each; those that fail are named, and come again
 ``{"clusterless": "alarm", "name", "at"}``     a boundary closes a lot, an arc wakes a run
 ``{"clusterless": "tick", "time"}``            a schedule's interval has ended
@@ -15,8 +16,9 @@ S3's ``Object Created``, by EventBridge        a boundary marks the object, an a
 ``{"clusterless": "again", "event"}``          an event that was given up on; or a run, by ``lot`` and ``role``
 =============================================  ===============================================================================
 
-Events are trusted for names alone. What fails is raised, so that the platform delivers again, and in the end puts the event where
-somebody finds it. Nothing here imports an SDK or Pydantic: what is loaded is paid for with each cold start.
+Events are trusted for names alone. By an alias comes only the event of its name: other components have a grant on ``settle``, and
+may have a lot settled, not made anew. What fails is raised, so that the platform delivers again, and in the end puts the event
+where somebody finds it. Nothing here imports an SDK or Pydantic: what is loaded is paid for with each cold start.
 """
 
 from __future__ import annotations
@@ -49,6 +51,11 @@ class Context(Protocol):
 
     @property
     def aws_request_id(self) -> str: ...
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN, with the alias or version by which it was called, if it was."""
+        ...
 
     def get_remaining_time_in_millis(self) -> int: ...
 
@@ -126,6 +133,7 @@ class Function:
         self.telemetry.begin(context.aws_request_id)
         deadline = self.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN
         try:
+            events.admit(event, context.invoked_function_arn)
             messages = events.messages(event)
             if messages is not None:
                 return self._batch(messages, deadline)

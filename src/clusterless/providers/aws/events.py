@@ -11,6 +11,8 @@ Event: TypeAlias = Mapping[str, Any]
 WORDS = ("alarm", "tick", "settle", "announce", "replay", "reconcile", "again")
 """What an event of our own asks for, under its key ``clusterless``."""
 JOB = "Batch Job State Change"
+LATEST = "$LATEST"
+"""What an ARN ends in that names no alias, and says so."""
 
 
 class Created(NamedTuple):
@@ -21,7 +23,7 @@ class Created(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """An event of our own; or, as ``job``, what Batch tells of a job."""
+    """An event of our own; or, as ``job``, what Batch tells of a job, or Lambda of an asynchronous call."""
 
     word: str
     told: Event
@@ -52,6 +54,8 @@ def read(event: Any) -> Created | Asked:
             return Asked(str(word), event)
         if event.get("source") == "aws.batch" and event.get("detail-type") == JOB and isinstance(event.get("detail"), Mapping):
             return Asked("job", event["detail"])
+        if isinstance(event.get("requestContext"), Mapping) and isinstance(event.get("requestPayload"), Mapping):
+            return Asked("job", event)
         if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
             try:
                 detail = event["detail"]
@@ -59,6 +63,17 @@ def read(event: Any) -> Created | Asked:
             except (KeyError, TypeError):
                 pass
     raise InvalidInput("an event of a shape that is not known here", where=shape(event), fix="see what its rule or caller sends")
+
+
+def admit(event: Any, arn: str) -> None:
+    """Refuse what an alias is not for. ``arn``: the function as it was called, with the alias at its end if it was by one.
+
+    Raises :class:`InvalidInput` for an event that asks for anything else than the alias' name says.
+    """
+    alias = arn.split(":", 7)[7:]
+    if alias and alias != [LATEST] and not (isinstance(event, Mapping) and event.get("clusterless") == alias[0]):
+        what = f"the alias {alias[0]!r} admits events {alias[0]!r} and nothing else"
+        raise InvalidInput(what, where=shape(event), fix="call the function itself; that takes a grant of its own")
 
 
 def messages(event: Any) -> list[Event] | None:

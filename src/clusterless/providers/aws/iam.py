@@ -126,6 +126,7 @@ def _alarms(config: FunctionConfig, home: Home) -> Iterator[Statement]:
 
 
 def _settling(config: FunctionConfig, home: Home) -> Iterator[Statement]:
+    """By an alias that admits nothing else: who may ask for a lot is not to have another component's lots made anew."""
     if config.settles:
         yield allow(["lambda:InvokeFunction"], [home.arn("lambda", f"function:{name}") for name in config.settles.values()])
 

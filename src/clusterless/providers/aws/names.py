@@ -13,6 +13,7 @@ from functools import cached_property
 from clusterless.model.labels import Label
 from clusterless.model.naming import LIMITS, Names, StoreKind, StoreName, shorten
 from clusterless.model.placement import Placement
+from clusterless.providers.aws.config import SETTLE
 
 SCHEDULE_PREFIX = 40
 """Longest prefix of a schedule's name: a hyphen and 16 digits of a hash come after it, and 64 characters is the limit."""
@@ -92,6 +93,11 @@ class ComponentNames:
         return self.home.arn("lambda", f"function:{self.function}")
 
     @property
+    def settle(self) -> str:
+        """The function as other components may call it."""
+        return f"{self.function}:{SETTLE}"
+
+    @property
     def role(self) -> str:
         """The function's own role. Roles are of an account, not of a region; a function's name holds the region."""
         return self.function
@@ -162,6 +168,19 @@ class ComponentNames:
     def job_rule(self) -> str:
         """The rule that tells an arc of its jobs' ends."""
         return shorten(f"{self._names.arc_rule(self.name)}-job", LIMITS["rule"])
+
+    @cached_property
+    def handler(self) -> str:
+        """The function of an arc's handler of another language, and its role."""
+        return shorten(f"{self.function}-handler", LIMITS["function"])
+
+    @property
+    def handler_arn(self) -> str:
+        return self.home.arn("lambda", f"function:{self.handler}")
+
+    @property
+    def handler_log_group(self) -> str:
+        return f"/aws/lambda/{self.handler}"
 
     @property
     def schedule(self) -> str:

@@ -1,4 +1,4 @@
-"""Asking another component of the placement to settle a lot: an asynchronous call of its function.
+"""Asking another component of the placement to settle a lot: an asynchronous call of its function, by the alias for just that.
 
 What comes of it is read from storage, by the delivery of the manifest that was asked for, or by the alarm that the asker arms.
 Should nobody bring the lot about, alarms come ever more rarely: a lot that stays absent costs a call an hour.
@@ -20,7 +20,7 @@ SHORTEST, LONGEST = 60.0, 3600.0
 
 
 class Settling:
-    """The :data:`~clusterless.runtime.attempt.Settle` of an arc. ``functions``: dataset id → its producer's function."""
+    """The :data:`~clusterless.runtime.arc.Settle` of an arc. ``functions``: dataset id → its producer's, as ``NAME:settle``."""
 
     def __init__(self, functions: Mapping[str, str], services: Services, clock: Clock) -> None:
         self._functions, self._services, self._clock = functions, services, clock

@@ -78,7 +78,7 @@ def _settles(arc: ArcSpec, home: Home) -> Iterator[tuple[str, str]]:
     for source in arc.sources.values() if waits(arc) else ():
         if producer := source.producer:
             names = ComponentNames(home, producer.project, producer.version, producer.kind, producer.name)
-            yield source.dataset.id, names.function
+            yield source.dataset.id, names.settle
 
 
 def _secret(spec: Spec, name: str, home: Home) -> str:

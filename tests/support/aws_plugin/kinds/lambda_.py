@@ -216,6 +216,18 @@ Table(
     delete="DeleteFunctionEventInvokeConfig",
     keys={"FunctionName": "functionName"},
 )
+Table(
+    "aws:lambda/alias:Alias",
+    frozenset({"name", "functionName", "functionVersion", "description"}),
+    frozenset({"name", "functionName"}),
+    name="name",
+    service="lambda",
+    create="CreateAlias",
+    update="UpdateAlias",
+    describe="GetAlias",
+    delete="DeleteAlias",
+    keys={"FunctionName": "functionName", "Name": "name"},
+)
 Mapping(
     "aws:lambda/eventSourceMapping:EventSourceMapping",
     frozenset(
