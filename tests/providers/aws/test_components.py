@@ -245,7 +245,7 @@ def test_a_topic_is_told_of_failures_and_dead_letters() -> None:
 
 
 def test_code_that_no_request_takes_is_put_into_the_metadata_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clusterless.providers.aws.package.LONGEST_UPLOAD", 10)
+    monkeypatch.setattr("clusterless.providers.aws.archive.LONGEST_UPLOAD", 10)
     graph = run(lambda: CopyArc("copy", args(COPY)))
     stored, function = graph.one("copy-code"), graph.one("copy-function")
     digest = bare(args(COPY).config).digest
