@@ -6,6 +6,7 @@ The sink's path names the table: ``glue://[catalog]/database/table``.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -58,7 +59,8 @@ class GlueAddPartitionsArc(Arc):
         return self
 
     def running(self) -> Running:
-        return self.workload.running()
+        """An empty lot takes out of the table what an earlier generation of it put in."""
+        return replace(self.workload.running(), run_when_empty=True)
 
     def workload_spec(self) -> dict[str, Any]:
         return {"kind": "glueAddPartitions", **self.workload.workload_props.data(defaults=True)}

@@ -15,15 +15,17 @@ ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clusterless.runtime.layout import ArcKeys, BoundaryKeys, manifest_prefix
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, SourceSpec
 
 VERBS = ("create", "read", "list")
-WRITES = {"copy": ("create",), "function": ("create", "list")}
+WRITES: Mapping[str, Sequence[str]] = {"copy": ("create",), "function": ("create", "list"), "glueAddPartitions": ()}
 """What workloads ask of their sinks: of a handler that writes by itself, what it left. A kind that is not known may do all."""
+READS_NAMES = ("glueAddPartitions",)
+"""Workloads that read what manifests list, and none of the objects."""
 
 
 class Need(NamedTuple):
@@ -62,17 +64,20 @@ def _arc(spec: ArcSpec) -> Iterator[Need]:
     for keys in (ArcKeys(spec.project, spec.version, spec.name, role) for role in roles):
         for prefix in (keys.lots, keys.markers):
             yield from (Need("state", prefix, verb) for verb in VERBS)
+    objects = spec.workload.get("kind") not in READS_NAMES
     for source in spec.sources.values():
-        yield from _source(source)
+        yield from _source(source, objects=objects)
     for sink in spec.sinks.values():
         for prefix in _manifests(sink):
             yield from (Need("manifests", prefix, verb) for verb in ("create", "list"))
         yield from (Need("data", sink.path, verb) for verb in WRITES.get(str(spec.workload.get("kind")), VERBS))
 
 
-def _source(source: SourceSpec) -> Iterator[Need]:
+def _source(source: SourceSpec, *, objects: bool) -> Iterator[Need]:
     for prefix in _manifests(source.dataset):
         yield from (Need("manifests", prefix, verb) for verb in ("read", "list"))
+    if not objects or not is_data(source.dataset.path):
+        return
     yield Need("data", source.dataset.path, "read")
     producer = source.producer
     if producer is None:  # manifests of other tools may name places instead of objects, and then these are listed
@@ -86,9 +91,14 @@ def job_needs(spec: BoundarySpec | ArcSpec) -> tuple[Need, ...]:
     assert isinstance(spec, ArcSpec), "boundaries have no jobs"
     read = [source.dataset for source in spec.sources.values()]
     found = [Need("manifests", prefix, verb) for it in read for prefix in _manifests(it) for verb in ("read", "list")]
-    found += [Need("data", it.path, verb) for it in read for verb in ("read", "list")]
+    found += [Need("data", it.path, verb) for it in read if is_data(it.path) for verb in ("read", "list")]
     found += [Need("data", it.path, verb) for it in spec.sinks.values() for verb in ("create", "read", "list")]
     return tuple(sorted(set(found)))
+
+
+def is_data(path: str) -> bool:
+    """Whether objects lie there: a table's partitions are named, and not kept, below its URI."""
+    return not path.startswith("glue://")
 
 
 def _manifests(dataset: DatasetSpec) -> tuple[str, str]:

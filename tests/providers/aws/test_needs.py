@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clusterless.runtime.errors import WorkloadError
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.layout import ManifestKey
 from clusterless.runtime.lots import Lot, parse_lot
 from clusterless.runtime.manifest import Manifest, ManifestState, encode_chunks
@@ -14,6 +15,7 @@ from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, PolicyS
 from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads import execute
 from clusterless.runtime.workloads.host import Host
+from clusterless.runtime.workloads.partitions import Partition, Table, Values
 from clusterless.workload import Lot as Given
 from clusterless.workload import Sink
 from tests.providers.aws.lake import Lake
@@ -47,6 +49,34 @@ def own_kind(work: Work, host: Host) -> Mapping[str, Produced]:
     store.create(f"{folder}x", b"x")
     entries = [entry for entry in store.list(folder) if store.head(entry.key)]
     return {"main": Produced(tuple(f"s3://lake/{entry.key}" for entry in entries), len(entries))}
+
+
+class Catalogue:
+    """Stands for a catalogue that has none of the partitions: what is asked of one is no call of a store."""
+
+    keys = ("lot",)
+
+    def __call__(self, uri: str) -> Table:
+        return self
+
+    def add(self, partitions: Sequence[Partition]) -> Mapping[Values, str]:
+        return {}
+
+    def find(self, wanted: Sequence[Values]) -> Mapping[Values, Partition]:
+        return {}
+
+    def move(self, partitions: Sequence[Partition]) -> Mapping[Values, str]:
+        return {}
+
+    def drop(self, values: Values) -> None:
+        raise AssertionError("it has none")
+
+
+def after(work: Work, host: Host) -> Mapping[str, Produced]:
+    """Reads a table whose partitions were added, as an engine would: none of its objects is opened here."""
+    uris = [uri for given in work.inputs for uri in given.uris()]
+    assert all(uri.startswith("glue:///db/table/") for uri in uris)
+    return own_kind(replace(work, inputs=()), host)
 
 
 def at(number: int) -> Lot:
@@ -85,7 +115,12 @@ EITHER = arc("either", {"a": source(RAW), "b": source(KEYED)}, sinks=("a", "b"),
 LATEST = arc("latest", {"main": source(RAW), "side": source(CLEAN, subscribe=False)}, policy=PolicySpec("latest", driver="main"))
 FOREIGN = arc("foreign", {"main": SourceSpec(dataset("theirs"), "PT5M")})
 CUSTOM = arc("custom", {"main": source(TICKS)}, workload={"kind": "tests.providers.aws.test_needs:own_kind"})
-ALL = (RAW, KEYED, TICKS, CLEAN, OWNED, JOIN, DAY, EITHER, LATEST, FOREIGN, CUSTOM)
+ADDED = ArcSpec(
+    "p", "1", "added", {"main": source(OWNED)}, {"main": DatasetSpec("table", "1", "glue:///db/table/")},
+    {"kind": "glueAddPartitions"}, run_when_empty=True,
+)  # fmt: skip
+NEXT = arc("next", {"main": source(ADDED)}, workload={"kind": "tests.providers.aws.test_needs:after"})
+ALL = (RAW, KEYED, TICKS, CLEAN, OWNED, JOIN, DAY, EITHER, LATEST, FOREIGN, CUSTOM, ADDED, NEXT)
 
 
 class Run:
@@ -163,7 +198,7 @@ class Run:
             raise WorkloadError("it was told to")
         if work.spec.name == "owned":
             self.lake.buckets["lake"].create(f"owned/{work.folder}parts/0", b"x")
-        return execute(work)
+        return execute(work, tables=Catalogue())
 
 
 def test_whole_runs_call_for_what_is_needed_and_nothing_else() -> None:

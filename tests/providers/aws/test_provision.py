@@ -10,9 +10,10 @@ import pulumi
 import pytest
 
 from clusterless import Dataset, Pipeline, aws, local, provision
-from clusterless.arcs import CopyArc, GlueAddPartitionsArc, S3CopyArc
+from clusterless.arcs import CopyArc, S3CopyArc
 from clusterless.arcs.s3_copy import S3CopyWorkload
 from clusterless.boundaries import PutBoundary, S3PutListenerBoundary
+from clusterless.model.activities import CloudWatchExport
 from clusterless.model.problems import ProjectErrors
 from clusterless.model.runtime_props import ArcProps, ListenerProps
 from clusterless.providers.aws import package
@@ -224,10 +225,10 @@ def test_what_aws_cannot_do_is_refused_before_anything_is_registered() -> None:
         placement=aws(ACCOUNT, REGION),
         components=[
             PutBoundary("b", into=RAW, every="5m"),
-            GlueAddPartitionsArc("c", reads=RAW, writes=Dataset("table", "1", "glue:///base/table")),
+            CloudWatchExport("c", interval="Fourths", log_group_name="/logs", path="s3://lake/logs/"),
         ],
     )
-    with pytest.raises(ProjectErrors, match="aws cannot run 'aws:core:glueAddPartitionsArc'"):
+    with pytest.raises(ProjectErrors, match="aws cannot run 'aws:core:cloudWatchExport'"):
         deployed(of)
 
 

@@ -3,8 +3,8 @@
 Three halves, which import one another as little as they can:
 
 * inside functions (standard library, obstore, :mod:`clusterless.runtime`): ``entrypoint`` turns native events into calls of the
-  protocols; ``place``, ``alarms``, ``secrets`` and ``jobs`` are its seams, ``signing`` their way to the services, ``telemetry``
-  what it says; ``config`` is what it is configured with.
+  protocols; ``place``, ``alarms``, ``secrets``, ``catalogue`` and ``jobs`` are its seams, ``signing`` their way to the
+  services, ``telemetry`` what it says; ``config`` is what it is configured with.
 * at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components, ``component`` what they share;
   ``wiring`` is what is computed for each, ``iam`` their policies, ``package`` the archives, ``settings`` what a stack configures,
   ``provision`` all of a pipeline, ``plugin`` the same for programs that are not Python.
@@ -20,11 +20,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clusterless.providers.aws.arcs import CopyArc, FunctionArc, S3CopyArc
+    from clusterless.providers.aws.arcs import CopyArc, FunctionArc, GlueAddPartitionsArc, S3CopyArc
     from clusterless.providers.aws.bootstrap import Bootstrap, BootstrapArgs
     from clusterless.providers.aws.boundaries import PutBoundary, ScheduleBoundary
     from clusterless.providers.aws.component import FunctionArgs
     from clusterless.providers.aws.containers import ContainerArc
+    from clusterless.providers.aws.native import NativeArc
     from clusterless.providers.aws.provision import Deployment, DeploymentArgs
     from clusterless.providers.aws.resources import (
         ComputeEnvironment,
@@ -39,16 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bootstrap", "BootstrapArgs", "ComponentSettings", "ComputeEnvironment", "ContainerArc", "CopyArc", "Deployment",
-    "DeploymentArgs", "EventBus", "FunctionArc", "FunctionArgs", "GlueDatabase", "GlueTable", "GlueTableArgs", "PutBoundary",
-    "ResourceArgs", "S3Bucket", "S3CopyArc", "ScheduleBoundary", "Settings",
+    "DeploymentArgs", "EventBus", "FunctionArc", "FunctionArgs", "GlueAddPartitionsArc", "GlueDatabase", "GlueTable",
+    "GlueTableArgs", "NativeArc", "PutBoundary", "ResourceArgs", "S3Bucket", "S3CopyArc", "ScheduleBoundary", "Settings",
 ]  # fmt: skip
 
 _HOME = {
-    "arcs": ("CopyArc", "FunctionArc", "S3CopyArc"),
+    "arcs": ("CopyArc", "FunctionArc", "GlueAddPartitionsArc", "S3CopyArc"),
     "bootstrap": ("Bootstrap", "BootstrapArgs"),
     "boundaries": ("PutBoundary", "ScheduleBoundary"),
     "component": ("FunctionArgs",),
     "containers": ("ContainerArc",),
+    "native": ("NativeArc",),
     "provision": ("Deployment", "DeploymentArgs"),
     "resources": (
         "ComputeEnvironment", "EventBus", "GlueDatabase", "GlueTable", "GlueTableArgs", "ResourceArgs", "S3Bucket",

@@ -39,3 +39,9 @@ class FunctionArc(Arc):
     """Hands each lot to a Python function."""
 
     workload = "function"
+
+
+class GlueAddPartitionsArc(Arc):
+    """Adds each lot's partitions to a table of the Glue catalogue."""
+
+    workload = "glueAddPartitions"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from clusterless.providers.aws.alarms import PRECISION, SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
@@ -22,6 +22,10 @@ from clusterless.runtime.site import Announcement, Delivery, Site, announcement
 from clusterless.runtime.spec import ArcSpec
 from clusterless.runtime.work import Execute, Jobs, Produced, Work
 from clusterless.runtime.workloads import execute
+
+if TYPE_CHECKING:
+    from clusterless.providers.aws.jobs import Told
+    from clusterless.runtime.workloads.partitions import Table
 
 
 class Delivering:
@@ -42,7 +46,7 @@ class Delivering:
         self.spec, self.config, self.clock, self.telemetry = spec, config, clock, telemetry
         services = Services(config.region)
         self.alarm = alarm or SchedulerAlarm(config.alarms, services, clock)
-        self._secrets = Secrets(config.secrets, services)
+        self._secrets, self._services = Secrets(config.secrets, services), services
         self._deadline: float | None = None
         self.outlived = False
         """Whether a handler was given up in this process: its thread is still at work."""
@@ -60,11 +64,17 @@ class Delivering:
     def _execute(self, work: Work) -> Mapping[str, Produced]:
         """Within what is declared, and what is left of the invocation: a workload that is cut off is recorded as such."""
         left = self.spec.timeout if self._deadline is None else self._deadline - self.clock.now()
+        limit = max(1.0, min(self.spec.timeout, left))
         try:
-            return execute(work, timeout=max(1.0, min(self.spec.timeout, left)), secrets=self._secrets)
+            return execute(work, timeout=limit, secrets=self._secrets, tables=self._table)
         except WorkloadTimeout:
             self.outlived = True
             raise
+
+    def _table(self, uri: str) -> Table:
+        from clusterless.providers.aws.catalogue import GlueTable
+
+        return GlueTable(uri, self._services)
 
     def created(self, found: Created, delivery: Delivery) -> None:
         note = announcement(found.key)

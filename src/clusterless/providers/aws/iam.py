@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from clusterless.providers.aws.catalogue import table_name
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.needs import Need, job_needs, needs
+from clusterless.runtime.spec import ArcSpec
 from clusterless.runtime.uri import split
 
 Statement = dict[str, Any]
@@ -25,6 +27,10 @@ ACTIONS = {
     "create": ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),  # parts of a failed upload are taken back
     "read": ("s3:GetObject",),
 }
+
+TABLE_ACTIONS = tuple(
+    f"glue:{it}" for it in ("BatchCreatePartition", "BatchGetPartition", "BatchUpdatePartition", "DeletePartition", "GetTable")
+)
 
 
 def document(statements: Iterable[Statement]) -> Policy:
@@ -71,6 +77,7 @@ def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
 
 def platform(config: FunctionConfig, home: Home, kms_key: str | None, queue: str | None) -> Iterator[Statement]:
     """What no run calls for, and AWS does in the component's name: each with its reason."""
+    yield from _tables(config)
     yield from _encrypted(config, home, kms_key)
     # Lambda writes what the function prints. The group is there already: no function may make one that is kept for ever.
     group = home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")
@@ -154,6 +161,16 @@ def container_policy(config: FunctionConfig, *, kms_key: str | None = None) -> P
     """What an arc's container may do: read what its lots hold, write below its sinks. Nothing of the protocol."""
     home = Home(config.account, config.region)
     return document([*_stores(config, home, job_needs(config.spec)), *_encrypted(config, home, kms_key)])
+
+
+def _tables(config: FunctionConfig) -> Iterator[Statement]:
+    """For a call about a table, IAM asks after its database and its catalogue, too."""
+    if not isinstance(config.spec, ArcSpec) or config.spec.workload.get("kind") != "glueAddPartitions":
+        return
+    names = [table_name(sink.path) for sink in config.spec.sinks.values()]
+    of = [(Home(catalogue or config.account, config.region), database, table) for catalogue, database, table in names]
+    paths = [(home, path) for home, base, table in of for path in ("catalog", f"database/{base}", f"table/{base}/{table}")]
+    yield allow(TABLE_ACTIONS, [home.arn("glue", path) for home, path in paths])
 
 
 def alarm_policy(config: FunctionConfig) -> Policy:

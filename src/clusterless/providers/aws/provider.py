@@ -34,7 +34,9 @@ COMPONENTS: Mapping[str, str] = {
     "core:copyArc": "clusterless.providers.aws.arcs:CopyArc",
     "core:functionArc": "clusterless.providers.aws.arcs:FunctionArc",
     "core:commandArc": "clusterless.providers.aws.containers:ContainerArc",
+    "core:nativeArc": "clusterless.providers.aws.native:NativeArc",
     "aws:core:s3CopyArc": "clusterless.providers.aws.arcs:S3CopyArc",
+    "aws:core:glueAddPartitionsArc": "clusterless.providers.aws.arcs:GlueAddPartitionsArc",
     "aws:core:batchExecArc": "clusterless.providers.aws.containers:ContainerArc",
 }
 """Components of boundaries and arcs, by kind."""
@@ -47,10 +49,12 @@ RESOURCES = frozenset(
         "aws:core:computeEnvironment",
     }
 )
+RUNTIMES = frozenset({"node22", "node24", "java21", "java25"})
 NOTES = {
     "core:putBoundary": "a declared high rate takes a queue, which is polled and billed also when nothing arrives",
     "core:scheduleBoundary": "a schedule that fires at the end of each interval, whether or not anything is to be done",
     "core:commandArc": "in a container on Fargate, in the subnets that the settings name, of the image that it or they name",
+    "core:nativeArc": "a function of its own, on the runtime of its language, beside the one that claims and commits",
     "aws:core:batchExecArc": "its image is built and pushed by yourself, and named in the settings",
     "aws:core:s3Bucket": "left behind when the deployment is destroyed, unless it is to be removed",
     "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name",
@@ -74,6 +78,7 @@ def capabilities(rules: int | None = None) -> Capabilities:
         boundaries=frozenset(sorts["boundaries"]),
         arcs=frozenset(sorts["arcs"]),
         resources=RESOURCES,
+        runtimes=RUNTIMES,
         rules=rules or AWS_RULES,
         notes=NOTES,
     )

@@ -206,6 +206,7 @@ class GlueTable(ResourceComponent):
             region=self.region,
             opts=self.options(retain_on_delete=not _removed(args)),
         )
+        self.ready = [made]
         self.exported(args, made.arn)
 
 

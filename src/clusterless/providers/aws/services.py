@@ -16,7 +16,7 @@ class Services:
         self._clients: dict[str, Client] = {}
 
     def __call__(self, name: str) -> Client:
-        """The client of ``scheduler``, ``lambda``, ``secretsmanager``, ``ssm`` or ``batch``."""
+        """The client of ``scheduler``, ``lambda``, ``secretsmanager``, ``ssm``, ``batch`` or ``glue``."""
         if name not in self._clients:
             from clusterless.providers.aws.signing import Client
 

@@ -1,6 +1,6 @@
 """Calls of AWS services from inside a function, by the standard library: signed (Signature Version 4), few, and small.
 
-An SDK's client costs a cold start more than everything else that a function does here. What is called are five operations with
+An SDK's client costs a cold start more than everything else that a function does here. What is called are a few operations with
 JSON bodies, so all there is to it is the signature, the endpoint, and what an answer means:
 
 * throttled, or no usable answer: asked again, a few times, then :class:`StoreUnavailable`. A call that must not be made twice is
@@ -134,7 +134,8 @@ class Reply:
         return f"{self.status} {self.code}: {self.message}"
 
 
-def _pause(number: int) -> None:
+def pause(number: int) -> None:
+    """Wait before the call is made again: longer each time, and never as long as whoever was turned away with it."""
     time.sleep(random.uniform(0.5, 1.0) * 0.1 * 2**number)
 
 
@@ -147,7 +148,7 @@ class Client:
         region: str,
         *,
         credentials: Callable[[], Credentials] = Credentials.from_environment,
-        pause: Callable[[int], None] = _pause,
+        pause: Callable[[int], None] = pause,
     ) -> None:
         self.service, self.region = service, region
         self._credentials, self._pause = credentials, pause

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clusterless.runtime.errors import WorkloadTimeout
+from clusterless.runtime.errors import InvalidInput, WorkloadTimeout
 from clusterless.runtime.frozen import frozen
 from clusterless.runtime.work import Work
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from clusterless.runtime.workloads.partitions import Table
+
 
 def no_secrets(name: str) -> str:
     raise LookupError(f"no secrets are provided here, so {name!r} is not known")
+
+
+def no_tables(uri: str) -> Table:
+    raise InvalidInput("there is no catalogue of tables here", where=uri, fix="run the arc where there is one: on AWS")
 
 
 @frozen
@@ -31,6 +37,8 @@ class Host:
     """Where private temporary folders are made; None: the system's place. On the data's own disk, results need no second copy."""
     visible: tuple[Path, ...] = ()
     """Folders that a container gets to see (read-only), beside those of the datasets it reads."""
+    tables: Callable[[str], Table] = no_tables
+    """Opens the catalogue's table that a URI names."""
     copies: int = 8
     """Objects that are copied at the same time."""
 
