@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clusterless.providers.aws.arcs import CopyArc, FunctionArc, GlueAddPartitionsArc, S3CopyArc
+    from clusterless.providers.aws.args import FunctionArgs
     from clusterless.providers.aws.bootstrap import Bootstrap, BootstrapArgs
     from clusterless.providers.aws.boundaries import PutBoundary, ScheduleBoundary
-    from clusterless.providers.aws.component import FunctionArgs
     from clusterless.providers.aws.containers import ContainerArc
     from clusterless.providers.aws.native import NativeArc
     from clusterless.providers.aws.provision import Deployment, DeploymentArgs
@@ -46,9 +46,9 @@ __all__ = [
 
 _HOME = {
     "arcs": ("CopyArc", "FunctionArc", "GlueAddPartitionsArc", "S3CopyArc"),
+    "args": ("FunctionArgs",),
     "bootstrap": ("Bootstrap", "BootstrapArgs"),
     "boundaries": ("PutBoundary", "ScheduleBoundary"),
-    "component": ("FunctionArgs",),
     "containers": ("ContainerArc",),
     "native": ("NativeArc",),
     "provision": ("Deployment", "DeploymentArgs"),

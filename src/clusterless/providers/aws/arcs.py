@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pulumi
 
-from clusterless.providers.aws.component import FunctionArgs, FunctionComponent
+from clusterless.providers.aws.args import FunctionArgs
+from clusterless.providers.aws.component import FunctionComponent
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import ArcSpec
 

@@ -28,7 +28,8 @@ from clusterless.model.placement import Placement
 from clusterless.model.refs import Ref
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws import wiring
-from clusterless.providers.aws.component import Component, own_tags, tags_of
+from clusterless.providers.aws.args import own_tags, tags_of
+from clusterless.providers.aws.component import Component
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import Settings
 

@@ -12,7 +12,8 @@ import pulumi
 from pulumi_aws import lambda_, scheduler
 
 from clusterless.providers.aws import wiring
-from clusterless.providers.aws.component import DAY, FunctionArgs, FunctionComponent
+from clusterless.providers.aws.args import FunctionArgs
+from clusterless.providers.aws.component import DAY, FunctionComponent
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import BoundarySpec
 

@@ -12,26 +12,21 @@ What starts it is added by the kinds: a rule's permission comes before its targe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_aws import cloudwatch, iam, lambda_, s3, sqs
+from pulumi_aws import cloudwatch, iam, lambda_, sqs
 
-from clusterless.model.labels import Label
-from clusterless.model.placement import Placement
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws import wiring
-from clusterless.providers.aws.config import SETTLE, FunctionConfig
-from clusterless.providers.aws.names import ComponentNames, Home
-from clusterless.providers.aws.settings import ComponentSettings, Settings
-from clusterless.runtime.spec import BoundarySpec
+from clusterless.providers.aws.args import FunctionArgs
+from clusterless.providers.aws.code import code
+from clusterless.providers.aws.config import SETTLE
+from clusterless.providers.aws.metrics import watch
 
 if TYPE_CHECKING:
-    from clusterless.providers.aws.package import Archive
+    from clusterless.providers.aws.archive import Archive
 
 PACKAGE = "clusterless-aws"
 ENTRYPOINT = "clusterless.providers.aws.entrypoint.handler"
@@ -40,39 +35,6 @@ FORTNIGHT = 14 * 86_400
 DAY = 86_400
 SIX_HOURS = 6 * 3600
 """Seconds for which Lambda tries an asynchronous call again at most."""
-
-
-class Archiver(Protocol):
-    """What makes a function's archive: :func:`clusterless.providers.aws.package.archive`."""
-
-    def __call__(
-        self,
-        config: FunctionConfig,
-        *,
-        handler_folder: Path | None,
-        requirements: Sequence[str] = (),
-        architecture: str = "arm64",
-        python: str = "3.13",
-        extra: Sequence[str] = (),
-    ) -> Archive: ...
-
-
-def packaged(config: FunctionConfig, **options: Any) -> Archive:
-    """The archive of a function, made when it is first needed: resolving requirements takes its time."""
-    from clusterless.providers.aws.package import archive
-
-    return archive(config, **options)
-
-
-def own_tags(project: str, version: str, stage: str | None) -> dict[str, str]:
-    """The predecessor's tags. Objects have these alone: they take ten at most."""
-    named = {"cls:project:name": Label.of(project).hyphen(), "cls:project:version": version}
-    return {**named, **({"cls:project:stage": stage.upper()} if stage else {})}
-
-
-def tags_of(project: str, version: str, stage: str | None, settings: Settings) -> dict[str, str]:
-    """Tags of everything that is deployed: the settings', and the predecessor's over them."""
-    return {**settings.tags, **own_tags(project, version, stage)}
 
 
 class Component(pulumi.ComponentResource):
@@ -104,68 +66,6 @@ def _listed(depends_on: object) -> list[pulumi.Resource]:
     return [it for it in found if isinstance(it, pulumi.Resource)]
 
 
-@dataclass(frozen=True)
-class FunctionArgs:
-    """What a component with a function is made from.
-
-    ``spec`` is compiled from a declaration: ``pipeline.compile().arcs[0]``. The placement's buckets have to be there, from a
-    :class:`~clusterless.providers.aws.Bootstrap` of this program or another.
-    """
-
-    spec: wiring.Spec
-    placement: Placement
-    settings: Settings = field(default_factory=Settings)
-    folder: Path | None = None
-    """Where the handler is imported from."""
-    memory: int | None = None
-    """What the declaration says itself, if it does; else the settings'."""
-    architecture: str | None = None
-    retries: int | None = None
-    """How often a rule's event is tried again; None: for a day."""
-    container_memory: int | None = None
-    """Megabytes of an arc's container, where the declaration says it; else the settings'."""
-    container_architecture: str | None = None
-    compute_environment: str | None = None
-    """ARN of the compute environment that an arc's containers run in; None: one of its own."""
-    archive: Archiver = packaged
-
-    @cached_property
-    def home(self) -> Home:
-        return Home.of(self.placement)
-
-    @cached_property
-    def names(self) -> ComponentNames:
-        return wiring.names_of(self.spec, self.home)
-
-    @cached_property
-    def config(self) -> FunctionConfig:
-        return wiring.function_config(self.spec, self.home, self.settings.secrets, divided=self.own.divided)
-
-    @cached_property
-    def own(self) -> ComponentSettings:
-        return self.settings.of(self.spec.name)
-
-    def policy(self, queue: str | None = None) -> policies.Policy:
-        """What the function may do."""
-        return policies.policy(self.config, kms_key=self.settings.kms_key, queue=queue)
-
-    def check(self) -> None:
-        """Raise what AWS would refuse, before anything is registered: limits of patterns, policies, times."""
-        wiring.rules(self.spec, self.home)
-        wiring.timeout(self.spec)
-        if isinstance(self.spec, BoundarySpec) and self.spec.kind == "schedule":
-            wiring.every(self.spec.lot_unit, self.spec.name)
-        if wiring.is_job(self.spec):
-            from clusterless.providers.aws.containers import check
-
-            check(self)
-        self.policy(self.names.queue_arn)
-
-    @cached_property
-    def tags(self) -> dict[str, str]:
-        return tags_of(self.spec.project, self.spec.version, self.home.stage, self.settings)
-
-
 class FunctionComponent(Component):
     """A component that runs code of ours."""
 
@@ -175,6 +75,7 @@ class FunctionComponent(Component):
     dead_letters_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        packed = args.packed  # what cannot be packed is told before anything is registered
         super().__init__(name, opts)
         self.args = args
         self.region = args.home.region
@@ -187,10 +88,10 @@ class FunctionComponent(Component):
         self.granted = self._grant()
         self.alarm_role = self._make_role("alarm-role", args.names.alarm_role, policies.alarm_trust(args.home))
         self.alarm_granted = self._policy("alarm-policy", self.alarm_role, policies.alarm_policy(args.config))
-        self.function = self._function([logs, self.granted])
+        self.function = self._function(packed, [logs, self.granted])
         self._failures()
         self._alias()
-        self._alarms()
+        watch(self, args)
         self.connect()
         self.function_name, self.function_arn = self.function.name, self.function.arn
         self.role_arn, self.dead_letters_arn = self.role.arn, self.dead_letters.arn
@@ -274,49 +175,24 @@ class FunctionComponent(Component):
     def _grant(self) -> iam.RolePolicy:
         return self._policy("policy", self.role, self.args.policy(self.source_queue))
 
-    def _function(self, after: Sequence[pulumi.Resource]) -> lambda_.Function:
+    def _function(self, packed: Archive, after: Sequence[pulumi.Resource]) -> lambda_.Function:
         args = self.args
-        architecture = args.architecture or args.own.architecture or "arm64"
-        made = args.archive(
-            args.config,
-            handler_folder=args.folder,
-            requirements=args.own.requirements or (),
-            architecture=architecture,
-            python=args.settings.python,
-            extra=args.own.files or (),
-        )
-        packed = asset_archive(made.files)
-        stored = self._stored(packed, made.digest) if made.is_large else None
         return lambda_.Function(
             self.child("function"),
             name=args.names.function,
-            code=None if stored else packed,
-            s3_bucket=stored.bucket if stored else None,
-            s3_key=stored.key if stored else None,
+            **code(self, args, packed),
             handler=ENTRYPOINT,
             runtime=f"python{args.settings.python}",
-            architectures=[architecture],
+            architectures=[args.processor],
             role=self.role.arn,
-            memory_size=args.memory or args.own.memory,
+            memory_size=args.function_memory,
             timeout=wiring.timeout(args.spec),
-            reserved_concurrent_executions=args.own.concurrency,
+            reserved_concurrent_executions=args.function_concurrency,
             tracing_config={"mode": "PassThrough"},
             logging_config={"log_format": "Text", "log_group": args.names.log_group},
             region=self.region,
             tags=args.tags,
             opts=self.options(depends_on=after),
-        )
-
-    def _stored(self, code: pulumi.Archive, digest: str) -> s3.BucketObjectv2:
-        """Code that is too large for a request: in the metadata bucket, under a name that changes with it."""
-        return s3.BucketObjectv2(
-            self.child("code"),
-            bucket=self.args.home.metadata,
-            key=f"code/{self.args.names.function}/{digest}.zip",
-            source=code,
-            region=self.region,
-            tags=own_tags(self.args.spec.project, self.args.spec.version, self.args.home.stage),
-            opts=self.options(depends_on=self.after),
         )
 
     def _failures(self) -> None:
@@ -340,32 +216,6 @@ class FunctionComponent(Component):
             function_name=self.function.name,
             function_version="$LATEST",
             region=self.region,
-            opts=self.options(),
-        )
-
-    def _alarms(self) -> None:
-        if topic := self.args.settings.alarm_topic:
-            self._alarm("dead-letters", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", topic)
-            self._alarm("errors", "AWS/Lambda", "Errors", "Sum", topic)
-
-    def _alarm(self, what: str, namespace: str, metric: str, statistic: str, topic: str) -> None:
-        names = self.args.names
-        queue = {"QueueName": names.dead_letters} if namespace == "AWS/SQS" else {"FunctionName": names.function}
-        cloudwatch.MetricAlarm(
-            self.child(f"alarm-{what}"),
-            name=f"{names.function}-{what}",
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            evaluation_periods=1,
-            period=300,
-            namespace=namespace,
-            metric_name=metric,
-            statistic=statistic,
-            dimensions=queue,
-            treat_missing_data="notBreaching",
-            alarm_actions=[topic],
-            region=self.region,
-            tags=self.args.tags,
             opts=self.options(),
         )
 
@@ -413,12 +263,3 @@ class FunctionComponent(Component):
             region=self.region,
             opts=self.options(depends_on=[*after, *self.before_events]),
         )
-
-
-def asset_archive(files: Mapping[str, Path | bytes]) -> pulumi.AssetArchive:
-    """An archive as the engine takes it: it sees by a hash of the contents whether anything changed."""
-    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
-        name: pulumi.StringAsset(body.decode()) if isinstance(body, bytes) else pulumi.FileAsset(str(body))
-        for name, body in files.items()
-    }
-    return pulumi.AssetArchive(assets)

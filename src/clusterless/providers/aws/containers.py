@@ -19,7 +19,7 @@ from pulumi_aws import batch, cloudwatch
 
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws.arcs import Arc
-from clusterless.providers.aws.component import FunctionArgs
+from clusterless.providers.aws.args import FunctionArgs
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE
 from clusterless.runtime.errors import InvalidInput

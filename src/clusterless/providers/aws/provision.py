@@ -39,8 +39,9 @@ from clusterless.model.registered import check_registered, externals
 from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
 from clusterless.model.verify import verify
 from clusterless.providers.aws import resources, wiring
+from clusterless.providers.aws.args import Archiver, FunctionArgs, own_tags, packaged
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
-from clusterless.providers.aws.component import Archiver, Component, FunctionArgs, FunctionComponent, own_tags, packaged
+from clusterless.providers.aws.component import Component, FunctionComponent
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.provider import capabilities, components

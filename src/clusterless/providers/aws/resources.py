@@ -21,8 +21,9 @@ from clusterless.model.placement import Placement, Project
 from clusterless.model.refs import Ref
 from clusterless.model.resources import Column
 from clusterless.providers.aws import iam as policies
+from clusterless.providers.aws.args import tags_of
 from clusterless.providers.aws.bootstrap import private_bucket
-from clusterless.providers.aws.component import Component, tags_of
+from clusterless.providers.aws.component import Component
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE, Settings
 from clusterless.runtime.errors import InvalidInput
