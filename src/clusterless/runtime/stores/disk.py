@@ -93,17 +93,6 @@ class Root:
         """Whether a path without links is the root or lies beneath it."""
         return real.startswith(self.beneath) or real == self.path
 
-    def real(self, path: str) -> str:
-        """Where a folder really lies, or would: three calls where there is one, however long the way to it."""
-        try:
-            descriptor = os.open(path, FOLDER)
-        except OSError:
-            return os.path.realpath(path)
-        try:
-            return _whereabouts(descriptor) or os.path.realpath(path)
-        finally:
-            os.close(descriptor)
-
     def enter(self, path: str) -> Folder | None:
         """The folder ``path``; None if there is none."""
         try:

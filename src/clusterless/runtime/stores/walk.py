@@ -73,7 +73,9 @@ def _fields(entry: Entry) -> tuple[str, int, float, str]:
 
 def walk(root: Root, prefix: str, after: str, refuse: Refuse) -> Iterator[Entry]:
     """Entries below ``root`` that start with ``prefix`` and come after ``after``."""
-    base, start = _base(root, prefix)
+    base, start = _base(prefix)
+    if not _is_there(root, base):
+        return
     scan = _Scan(root, refuse)
     levels = [(base, scan.names(base, start, after))]
     while levels:
@@ -94,8 +96,8 @@ def find(root: Root, prefix: str, leaves: Sequence[str], after: str, refuse: Ref
 
     A report over a million lots asks one question of each, which costs a third of reading each lot's folders.
     """
-    base, start = _base(root, prefix)
-    names = _Scan(root, refuse).names(base, start, after)
+    base, start = _base(prefix)
+    names = _Scan(root, refuse).names(base, start, after) if _is_there(root, base) else []
     if not names:
         return
     descriptor = root.open(root.beneath + base, FOLDER)
@@ -111,12 +113,23 @@ def find(root: Root, prefix: str, leaves: Sequence[str], after: str, refuse: Ref
         os.close(descriptor)
 
 
-def _base(root: Root, prefix: str) -> tuple[str, str]:
+def _base(prefix: str) -> tuple[str, str]:
     """The folder a prefix lies in, with its slash, and what names in it must begin with."""
     cut = prefix.rfind("/") + 1
-    if not root.holds(root.real(root.beneath + prefix[:cut])):
-        raise leaves_root(prefix[:cut])
     return prefix[:cut], prefix[cut:]
+
+
+def _is_there(root: Root, base: str) -> bool:
+    """Whether there may be something in a folder. One to which a link leads from beneath the root is refused."""
+    try:
+        folder = root.enter(root.beneath + base)
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True  # whoever reads it is told why it cannot be read
+    if folder is not None:
+        folder.let_go()
+    return folder is not None
 
 
 def _first(name: str, leaves: Sequence[str], folder: int) -> str | None:
