@@ -128,6 +128,31 @@ def test_who_starts_a_container_may_fetch_its_image_alone() -> None:
     assert len(execution_policy(home, "python:3.13", "/aws/batch/x")["Statement"]) == 1
 
 
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:clusterless/dev/S3Simple/db-password"
+LOOKED_UP = {"aws:secretsmanager/getSecret:getSecret": {"arn": f"{SECRET}-AbCdEf"}}
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_declared_secrets_are_handed_over_by_batch_to_the_container_alone(preview: bool) -> None:
+    of = args(spec(secrets=["db-password", "token"]), secrets={"token": "ssm:/team/token"})
+    made = run(lambda: ContainerArc("box", of), calls=LOOKED_UP, preview=preview)
+    parameter = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/team/token"
+    if not preview:
+        assert container(made.one("box-job-definition"))["secrets"] == [
+            {"name": "CLS_SECRET_DB_PASSWORD", "valueFrom": f"{SECRET}-AbCdEf"},
+            {"name": "CLS_SECRET_TOKEN", "valueFrom": parameter},
+        ]
+    starts = made.one("box-execution-policy")
+    [secret], [one] = statements(starts, "secretsmanager:GetSecretValue"), statements(starts, "ssm:GetParameters")
+    assert (secret["Resource"], one["Resource"]) == (f"{SECRET}-??????", parameter)
+    for policy in ("box-policy", "box-job-policy", "box-alarm-policy"):
+        assert not [it for it in made.one(policy).policy()["Statement"] if "secret" in str(it) or "ssm:" in str(it)], policy
+
+
+def test_a_container_without_secrets_is_handed_none() -> None:
+    assert container(graph().one("box-job-definition"))["secrets"] == []
+
+
 def test_a_key_of_one_s_own_is_for_containers_too() -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"
     assert [it["Resource"] for it in statements(graph(kms_key=key).one("box-job-policy"), "kms:Decrypt")] == [key]
@@ -171,9 +196,9 @@ def test_what_is_missing_is_told_before_anything_is_registered() -> None:
             "nothing says in which image",
         ),
         (
-            pipeline(CommandArc("box", ["tool"], reads=RAW, writes=LEFT, image=IMAGE, secrets=["key"])),
+            pipeline(CommandArc("box", ["tool"], reads=RAW, writes=LEFT, image=IMAGE, secrets=["a-key", "a_key"])),
             {"subnets": '["s"]', "securityGroups": '["g"]'},
-            "declares secrets",
+            "several secrets of arc 'box' would be handed to its container as CLS_SECRET_A_KEY",
         ),
     ):
         with pytest.raises(InvalidInput, match=told):

@@ -79,6 +79,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         elif request.tok == "aws:index/getRegion:getRegion":
             name = self.cloud.region
             values = {"region": name, "name": name, "id": name, "description": name, "endpoint": f"ec2.{name}.amazonaws.com"}
+        elif request.tok == "aws:secretsmanager/getSecret:getSecret":
+            name = wire.unpack(request.args)["name"]
+            found = _answered(context, lambda: self.cloud.call("secretsmanager", "DescribeSecret", SecretId=name))
+            values = {"arn": found["ARN"], "id": found["ARN"], "name": found["Name"]}
         else:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{request.tok}: this provider does not answer that")
         return pb.InvokeResponse(**{"return": wire.pack(values)})

@@ -11,11 +11,12 @@ All of it is this arc's own, unless its declaration names a compute environment.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi_aws import batch, cloudwatch
+from pulumi_aws import batch, cloudwatch, secretsmanager
 
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws.arcs import Arc
@@ -79,8 +80,13 @@ def image_of(args: FunctionArgs) -> str:
     return str(found)
 
 
-def execution_policy(home: Home, image: str, log_group: str) -> policies.Policy:
-    """What Fargate may do to start a container: fetch the image, write what is printed."""
+def variable(secret: str) -> str:
+    """The environment variable that a container finds a declared secret in."""
+    return f"CLS_SECRET_{re.sub('[^A-Za-z0-9]', '_', secret).upper()}"
+
+
+def execution_policy(home: Home, image: str, log_group: str, secrets: Iterable[str] = ()) -> policies.Policy:
+    """What Fargate may do to start a container: fetch the image, write what is printed, hand over the secrets at these places."""
     group = home.arn("logs", f"log-group:{log_group}:*")
     statements = [policies.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group])]
     if match := _REPOSITORY.fullmatch(image):
@@ -89,6 +95,7 @@ def execution_policy(home: Home, image: str, log_group: str) -> policies.Policy:
         layers = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         statements.append(policies.allow(layers, [repository]))
         statements.append(policies.allow(["ecr:GetAuthorizationToken"], ["*"]))  # it is of no repository
+    statements += policies.secrets(secrets, home, parameter="ssm:GetParameters")  # of several, which is how ECS asks for one
     return policies.document(statements)
 
 
@@ -153,8 +160,9 @@ class ContainerArc(Arc):
         role = self._make_role("job-role", args.names.job_role, trust)
         execution = self._make_role("execution-role", args.names.execution_role, trust)
         granted = self._policy("job-policy", role, policies.container_policy(args.config, kms_key=args.settings.kms_key))
-        fetched = self._policy("execution-policy", execution, execution_policy(args.home, image, _group(args)))
-        properties = pulumi.Output.json_dumps(container(args, image, role.arn, execution.arn))
+        starts = execution_policy(args.home, image, _group(args), args.config.secrets.values())
+        fetched = self._policy("execution-policy", execution, starts)
+        properties = pulumi.Output.json_dumps(container(args, image, role.arn, execution.arn, self._secrets()))
         return batch.JobDefinition(
             self.child("job-definition"),
             name=args.names.job,
@@ -166,6 +174,17 @@ class ContainerArc(Arc):
             tags=args.tags,
             opts=self.options(depends_on=[granted, fetched, logs]),
         )
+
+    def _secrets(self) -> dict[str, str]:
+        """ARN by environment variable."""
+        return {variable(name): self._secret(place) for name, place in self.args.config.secrets.items()}
+
+    def _secret(self, place: str) -> str:
+        """A secret's whole ARN, with the six characters that Secrets Manager has drawn: ECS takes no less. So it has to exist."""
+        service, _, name = place.partition(":")
+        if service == "ssm":
+            return self.args.home.arn("ssm", f"parameter/{name.lstrip('/')}")
+        return secretsmanager.get_secret(name=name, region=self.region, opts=pulumi.InvokeOptions(parent=self)).arn
 
 
 def _group(args: FunctionArgs) -> str:
@@ -183,16 +202,23 @@ def check(args: FunctionArgs) -> None:
             where=f"{NAMESPACE}:subnets",
             fix=f"set {NAMESPACE}:subnets and {NAMESPACE}:securityGroups to ids of an existing VPC's",
         )
-    if args.config.secrets:
+    if twice := [name for name, count in Counter(map(variable, args.config.secrets)).items() if count > 1]:
         raise InvalidInput(
-            f"arc '{args.spec.name}' declares secrets, and a container on AWS is handed none",
+            f"several secrets of arc '{args.spec.name}' would be handed to its container as {twice[0]}",
             where=f"arcs.{args.spec.name}.secrets",
-            fix="leave them out; let the container ask for them, with a grant of your own to its role",
+            fix="let their names differ by more than case and signs",
         )
 
 
-def container(args: FunctionArgs, image: str, role: pulumi.Input[str], execution: pulumi.Input[str]) -> dict[str, Any]:
-    """The container as Batch describes it. What is to be done with a lot is told when a job is submitted."""
+def container(
+    args: FunctionArgs,
+    image: str,
+    role: pulumi.Input[str],
+    execution: pulumi.Input[str],
+    secrets: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The container as Batch describes it. What is to be done with a lot is told when a job is submitted. ``secrets``: ARN by
+    variable."""
     vcpus, memory = size(args.own.vcpus, args.own.container_memory or args.container_memory, args.spec.name)
     architecture = {"arm64": "ARM64", "x86_64": "X86_64"}[args.container_architecture or args.own.architecture or "arm64"]
     options = {"awslogs-group": _group(args), "awslogs-region": args.home.region, "awslogs-stream-prefix": args.spec.name}
@@ -207,4 +233,5 @@ def container(args: FunctionArgs, image: str, role: pulumi.Input[str], execution
         "networkConfiguration": {"assignPublicIp": "ENABLED" if args.settings.public_ip else "DISABLED"},
         "resourceRequirements": [{"type": "VCPU", "value": f"{vcpus:g}"}, {"type": "MEMORY", "value": str(memory)}],
         "runtimePlatform": {"cpuArchitecture": architecture, "operatingSystemFamily": "LINUX"},
+        "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted((secrets or {}).items())],
     }

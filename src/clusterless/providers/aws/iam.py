@@ -71,13 +71,14 @@ def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
     yield from _stores(config, home)
     yield from _alarms(config, home)
     yield from _settling(config, home)
-    yield from _secrets(config, home)
+    if config.job is None:  # else whoever starts the container reads them
+        yield from secrets(config.secrets.values(), home)
     yield from _jobs(config, home)
+    yield from _tables(config)
 
 
 def platform(config: FunctionConfig, home: Home, kms_key: str | None, queue: str | None) -> Iterator[Statement]:
     """What no run calls for, and AWS does in the component's name: each with its reason."""
-    yield from _tables(config)
     yield from _encrypted(config, home, kms_key)
     # Lambda writes what the function prints. The group is there already: no function may make one that is kept for ever.
     group = home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")
@@ -138,13 +139,14 @@ def _settling(config: FunctionConfig, home: Home) -> Iterator[Statement]:
         yield allow(["lambda:InvokeFunction"], [home.arn("lambda", f"function:{name}") for name in config.settles.values()])
 
 
-def _secrets(config: FunctionConfig, home: Home) -> Iterator[Statement]:
-    """Secrets Manager adds a hyphen and six characters to a secret's name in its ARN."""
-    places = [place.partition(":")[::2] for place in config.secrets.values()]
-    if kept := [name for service, name in places if service == "secretsmanager"]:
+def secrets(places: Iterable[str], home: Home, *, parameter: str = "ssm:GetParameter") -> Iterator[Statement]:
+    """To read the secrets at some places. Secrets Manager adds a hyphen and six characters to a secret's name in its ARN.
+    ``parameter``: the call by which a parameter is read."""
+    found = [place.partition(":")[::2] for place in places]
+    if kept := [name for service, name in found if service == "secretsmanager"]:
         yield allow(["secretsmanager:GetSecretValue"], [home.arn("secretsmanager", f"secret:{name}-??????") for name in kept])
-    if parameters := [name for service, name in places if service == "ssm"]:
-        yield allow(["ssm:GetParameter"], [home.arn("ssm", f"parameter/{name.lstrip('/')}") for name in parameters])
+    if parameters := [name for service, name in found if service == "ssm"]:
+        yield allow([parameter], [home.arn("ssm", f"parameter/{name.lstrip('/')}") for name in parameters])
 
 
 def _jobs(config: FunctionConfig, home: Home) -> Iterator[Statement]:

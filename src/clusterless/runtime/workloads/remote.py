@@ -12,6 +12,7 @@ CLS_SINK_PATH           where to write, for the sink ``main`` or the only one; o
 CLS_SINK_PATHS          JSON, sink role to such a place
 CLS_SOURCE_MANIFESTS    JSON, source role to a list of manifests, one for each lot; where that would be too long for the
                         service, the URI of an object that holds it
+CLS_SECRET_NAME         a declared secret, by the service's own way: DB_PASSWORD for ``db-password``
 ======================  ==============================================================================================
 """
 
