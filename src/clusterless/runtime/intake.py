@@ -52,6 +52,11 @@ class Marked:
     """How many lots it was too late for."""
 
 
+def nobody_counts(lot: Lot, generation: int, commit: BoundaryCommit) -> None:
+    """Where commits are not counted."""
+    del lot, generation, commit
+
+
 @mutable
 class Intake:
     """One boundary's protocol. ``token`` and ``clock`` are seams; nothing is kept between calls but what saves reads."""
@@ -61,6 +66,8 @@ class Intake:
     clock: Clock
     alarm: Alarm
     token: Callable[[], str] = new_token
+    committed_here: Callable[[Lot, int, BoundaryCommit], None] = nobody_counts
+    """Told of each commit that this process has created, whatever led to it; of no commit twice."""
 
     def __post_init__(self) -> None:
         self.keys = BoundaryKeys(self.spec.project, self.spec.version, self.spec.name)
@@ -162,6 +169,8 @@ class Intake:
             commit = BoundaryCommit(self.token(), outcome, arrivals, settling and not arrivals)
             if certain(self.site.state.create(key, commit.encode(), durable=True), key) is Created.OTHER:
                 commit = BoundaryCommit.decode(self._read(key), key)
+            else:
+                self.committed_here(lot, generation, commit)
         self._publish(lot, generation, commit)
         return commit
 
@@ -214,9 +223,9 @@ class Intake:
         self.close(lot, settling=True)
         return None
 
-    def tick(self, lot: Lot) -> None:
+    def tick(self, lot: Lot) -> BoundaryCommit:
         """A schedule's interval has ended."""
-        self.wake(lot)
+        return self.wake(lot)
 
     def wake(self, lot: Lot, generation: int = 1) -> BoundaryCommit:
         """The lot's alarm: close it, then any earlier lot whose alarm was lost."""

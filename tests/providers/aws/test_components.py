@@ -21,11 +21,13 @@ from clusterless.providers.aws import (
     wiring,
 )
 from clusterless.providers.aws.bootstrap import record
+from clusterless.providers.aws.entrypoint import Function
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.lots import parse_unit
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, PolicySpec, SourceSpec
 from tests.providers.aws.declared import ACCOUNT, PLACE, REGION, bare, deployed, pipeline
+from tests.providers.aws.lake import Context
 from tests.support.pulumi import Graph, run
 
 SPEC = compile_pipeline(pipeline())
@@ -239,9 +241,22 @@ def test_settings_reach_their_component_and_no_other() -> None:
 def test_a_topic_is_told_of_failures_and_dead_letters() -> None:
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:told"
     graph = run(lambda: CopyArc("copy", args(COPY, alarm_topic=topic)))
-    assert {node.inputs["metricName"] for node in graph.of("MetricAlarm")} == {"ApproximateNumberOfMessagesVisible", "Errors"}
+    told = {node.inputs["metricName"]: node.inputs for node in graph.of("MetricAlarm")}
+    assert set(told) == {"ApproximateNumberOfMessagesVisible", "Errors", "LotsFailed"}
     assert all(node.inputs["alarmActions"] == [topic] for node in graph.of("MetricAlarm"))
     assert run(lambda: CopyArc("copy", args(COPY))).of("MetricAlarm") == []
+
+
+def test_the_alarm_on_failing_lots_looks_at_what_the_function_sends(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = run(lambda: CopyArc("copy", args(COPY, alarm_topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:told")))
+    alarm = graph.one("copy-alarm-lots-failed").inputs
+    with pytest.raises(InvalidInput, match="a shape that is not known here"):
+        Function(args(COPY).config)({}, Context())
+    sent = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (metric,) = sent["_aws"]["CloudWatchMetrics"]
+    assert (metric["Namespace"], sent["LotsFailed"]) == (alarm["namespace"], 1)
+    assert {"Name": alarm["metricName"], "Unit": "Count"} in metric["Metrics"]
+    assert [{name: sent[name] for name in found} for found in metric["Dimensions"]] == [alarm["dimensions"]]
 
 
 def test_code_that_no_request_takes_is_put_into_the_metadata_bucket(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,6 +286,34 @@ def test_reconcile_finds_what_no_event_told(lake: Lake, capsys: pytest.CaptureFi
     assert "found unmarked" in [line["message"] for line in said]
 
 
+def test_a_lot_is_counted_where_and_when_it_is_committed(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    """By whatever leads to it, once: alarms come again, and one looks behind for those that were lost."""
+
+    def counted() -> list[tuple[int, int]]:
+        said = [
+            (found.get("LotsCommitted", 0), found.get("Bytes", 0)) for found in metrics(capsys) if found["component"] == "raw"
+        ]
+        return [it for it in said if any(it)]
+
+    alarm = {"clusterless": "alarm", "name": f"{at(0)}-0001", "at": at(0).end + 60}
+    lake.put("s3://lake/raw/a", b"four")
+    lake.clock.time = at(0).end + 61
+    lake.functions["raw"](alarm, Context())
+    lake.functions["raw"](alarm, Context())
+    assert counted() == [(1, 4)]
+    lake.restart()
+    lake.functions["raw"](alarm, Context())
+    lake.functions["raw"]({"clusterless": "settle", "lot": str(at(0))}, Context())
+    assert counted() == []
+    lake.clock.time = at(2).end + 61
+    lake.functions["raw"]({"clusterless": "settle", "lot": str(at(1))}, Context())
+    assert counted() == [(1, 0)]
+    ticks = Lake(boundary("raw", kind="schedule"), now=at(1).start + 2)
+    for _ in range(2):
+        ticks.send("raw", {"clusterless": "tick", "time": "2024-05-01T12:05:00Z"})
+    assert [lots for lots, _ in counted()] == [1]
+
+
 # -- by an alias ----------------------------------------------------------------------------------------------------------------
 
 FORGED: Lines = [

@@ -125,7 +125,7 @@ class Function:
 
     def __init__(self, config: FunctionConfig, site: Site | None = None, clock: Clock | None = None, **seams: Any) -> None:
         self.clock = clock or SystemClock()
-        self.telemetry = Telemetry(config.spec)
+        self.telemetry = Telemetry(config.spec, config.function)
         self.component = _component(config, site or Place(config).site(), self.clock, self.telemetry, seams)
 
     def __call__(self, event: Any, context: Context) -> object:

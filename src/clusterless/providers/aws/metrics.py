@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pulumi_aws import cloudwatch
 
+from clusterless.providers.aws import telemetry
 from clusterless.providers.aws.args import FunctionArgs
 
 if TYPE_CHECKING:
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
 
 
 def watch(of: Component, args: FunctionArgs) -> None:
-    """Have the topic told of dead letters, and of calls of the function that fail."""
+    """Have the topic told of dead letters, of calls of the function that fail, and of lots that do.
+
+    None sees all: a call that ends before it says anything counts no failed lot, a message of a batch that fails is no error of
+    the function, and what was given up is where it is until somebody looks.
+    """
     if topic := args.settings.alarm_topic:
+        lots = dict(zip(telemetry.DIMENSIONS, (args.spec.project, args.spec.name, args.names.function), strict=True))
         queue, function = {"QueueName": args.names.dead_letters}, {"FunctionName": args.names.function}
         _alarm(of, args, "dead-letters", ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"), queue, topic)
         _alarm(of, args, "errors", ("AWS/Lambda", "Errors", "Sum"), function, topic)
+        _alarm(of, args, "lots-failed", (telemetry.NAMESPACE, "LotsFailed", "Sum"), lots, topic)
 
 
 def _alarm(

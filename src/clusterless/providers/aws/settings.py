@@ -126,7 +126,8 @@ class Settings(Model):
     """ARN of the key that buckets are encrypted with; else S3's own. Queues and logs keep the service's own key, which
     EventBridge can use without a grant in the key's policy."""
     alarm_topic: Annotated[str, _arn("sns")] | None = None
-    """ARN of the SNS topic told of functions that fail and of dead letters. Alarms are billed, so there are none without it."""
+    """ARN of the SNS topic told of functions that fail, of lots that do, and of dead letters. Alarms are billed, three for each
+    component, so there are none without it."""
     secrets: dict[str, Annotated[str, Field(pattern=r"^(secretsmanager|ssm):.+$")]] = Field(default_factory=dict)
     """Where declared secrets are: name → ``secretsmanager:<name>`` or ``ssm:<name>``."""
 

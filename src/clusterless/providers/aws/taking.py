@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
@@ -38,7 +37,7 @@ class Taking:
     ) -> None:
         self.spec, self.site, self.telemetry = spec, site, telemetry
         self.alarm = alarm or SchedulerAlarm(config.alarms, Services(config.region), clock)
-        self.intake = Intake(spec, site, clock, self.alarm)
+        self.intake = Intake(spec, site, clock, self.alarm, committed_here=self._count)
         self.arriving = Arriving(spec)
 
     def created(self, found: Created, delivery: Delivery) -> None:
@@ -93,8 +92,8 @@ class Taking:
             case "alarm":
                 self._alarm(asked)
             case "tick":
-                self.intake.tick(lot := self._ended(asked.text("time")))
-                self._closed(lot, 1)
+                lot = self._ended(asked.text("time"))
+                self._closed(lot, 1, self.intake.tick(lot))
             case "settle":
                 due = self.intake.settle(lot := parse_lot(asked.text("lot")))
                 self.telemetry.say("settled" if due is None else "not due yet", lot=lot, until=due)
@@ -126,13 +125,14 @@ class Taking:
         seconds = instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()
         return self.intake.unit.lot_at(seconds).shift(-1)
 
-    def _closed(self, lot: Lot, generation: int, commit: BoundaryCommit | None = None) -> None:
+    def _count(self, lot: Lot, generation: int, commit: BoundaryCommit) -> None:
+        """A lot was committed here: by an alarm, or because somebody relies on it, or as it was found to be overdue."""
+        del lot, generation
         self.telemetry.count("LotsCommitted")
-        facts: dict[str, Any] = {}
-        if commit is not None:
-            size = sum(arrival.size for arrival in commit.arrivals)
-            self.telemetry.count("Bytes", size)
-            facts = {"objects": len(commit.arrivals), "bytes": size, "ending": commit.outcome}
+        self.telemetry.count("Bytes", _size(commit))
+
+    def _closed(self, lot: Lot, generation: int, commit: BoundaryCommit) -> None:
+        facts = {"objects": len(commit.arrivals), "bytes": _size(commit), "ending": commit.outcome}
         self.telemetry.say("closed", lot=lot, generation=generation, **facts)
 
     def _reconcile(self, delivery: Delivery) -> None:
@@ -146,3 +146,7 @@ class Taking:
         if self.spec.kind == "put":
             store, prefix = self.site.data(self.spec.dataset.path)
             yield from (self.arriving.arrival(entry) for entry in store.list(prefix) if self.arriving.counts(entry.key))
+
+
+def _size(commit: BoundaryCommit) -> int:
+    return sum(arrival.size for arrival in commit.arrivals)

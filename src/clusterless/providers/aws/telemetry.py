@@ -1,7 +1,8 @@
 """What a function says: one JSON line for each thing it did, and its metrics as a line that CloudWatch reads (EMF).
 
 Log lines hold ``level``, ``message``, ``project``, ``version``, ``component`` and what is known of ``lot``, ``generation``,
-``ending``, ``error``. Metrics have the dimensions project and component; a function that did nothing sends none:
+``ending``, ``error``. Metrics have the dimensions project, component and function, which tells stages and versions apart; a
+function that did nothing sends none:
 
 ============== ======== ==================================================================
 LotsCommitted  Count    lots that this component committed
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
     from clusterless.runtime.reconcile import Report
 
 NAMESPACE = "Clusterless"
+DIMENSIONS = ("project", "component", "function")
 UNITS = {"LotsCommitted": "Count", "LotsFailed": "Count", "ArrivalsLate": "Count", "Bytes": "Bytes", "Seconds": "Seconds"}
 
 
 class Telemetry:
     """One component's, for one invocation at a time."""
 
-    def __init__(self, spec: BoundarySpec | ArcSpec) -> None:
+    def __init__(self, spec: BoundarySpec | ArcSpec, function: str) -> None:
+        """``function``: its name."""
+        self._function = function
         self._who = {"project": spec.project, "version": spec.version, "component": spec.name}
         self._counts: Counter[str] = Counter()
         self._request = ""
@@ -73,8 +77,9 @@ class Telemetry:
             return
         values = {**self._counts, "Seconds": round(time.monotonic() - self._began, 6)}
         metrics = [{"Name": name, "Unit": UNITS[name]} for name in values]
-        about = {"Namespace": NAMESPACE, "Dimensions": [["project", "component"]], "Metrics": metrics}
-        _write({"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [about]}, **self._who, **values})
+        about = {"Namespace": NAMESPACE, "Dimensions": [list(DIMENSIONS)], "Metrics": metrics}
+        when = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [about]}
+        _write({"_aws": when, **self._who, "function": self._function, **values})
 
 
 def _write(document: dict[str, Any]) -> None:
