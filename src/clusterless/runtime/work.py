@@ -113,7 +113,8 @@ class Jobs(Protocol):
         ...
 
     def result(self, work: Work, job: str) -> Mapping[str, Produced] | None:
-        """What an attempt's job has produced; None while it runs. Asked of the service and of storage, never of an event.
+        """What an attempt's job has produced; None while it runs. Asked of the service and of storage; of an event only where the
+        service cannot be asked, and the event holds what this job alone was told.
 
         Raises :class:`WorkloadError` if the job failed, or is not known any more.
         """

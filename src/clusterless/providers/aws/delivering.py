@@ -118,13 +118,12 @@ class Delivering:
                 raise InvalidInput(f"'{self.spec.name}' is an arc, and takes no such event", where=asked.shape)
 
     def _ended(self, job: Mapping[str, Any], delivery: Delivery) -> None:
-        """A job changed its state. Of the parts of a divided job only the whole counts."""
-        from clusterless.providers.aws.jobs import ENDED, named
-
-        if job.get("status") not in ENDED or ":" in str(job.get("jobId", "")):
+        """A job changed its state, or a handler has ended."""
+        heard = cast("Told", self.runner.jobs).heard(job)
+        if heard is None:
             self.telemetry.say("passed over", job=job.get("jobId"), status=job.get("status"))
             return
-        run, generation, attempt = named(job)
+        run, generation, attempt = heard
         results = self.runner.followed([self.runner.finish(run, generation, attempt, delivery)], delivery)
         self._tell(results)
         self._give_up(results, [run])
@@ -180,10 +179,9 @@ class Delivering:
                 return [parse_run_alarm(event.text("name"))[0]]
             case "again" | "replay":
                 return self._runs(event)
-            case "job":
-                from clusterless.providers.aws.jobs import named
-
-                return [named(event.told)[0]]
+            case "job" if self.runner.jobs is not None:
+                heard = cast("Told", self.runner.jobs).heard(event.told)
+                return [heard[0]] if heard else []
         return []
 
     def _alarm(self, asked: Asked, delivery: Delivery) -> None:
@@ -226,6 +224,10 @@ class Delivering:
 
 
 def _jobs(config: FunctionConfig, services: Services) -> Jobs | None:
+    if config.handler is not None:
+        from clusterless.providers.aws.invoking import HandlerJobs
+
+        return HandlerJobs(config.handler, services)
     if config.job is None:
         return None
     from clusterless.providers.aws.jobs import BatchJobs

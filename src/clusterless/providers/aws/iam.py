@@ -57,7 +57,11 @@ def policy(config: FunctionConfig, *, kms_key: str | None = None, queue: str | N
     Raises :class:`InvalidInput` where that is more than IAM takes in a role's own policies.
     """
     home = Home(config.account, config.region)
-    found = document([*protocol(config, home), *platform(config, home, kms_key, queue)])
+    return _taken([*protocol(config, home), *platform(config, home, kms_key, queue)], config)
+
+
+def _taken(statements: Iterable[Statement], config: FunctionConfig) -> Policy:
+    found = document(statements)
     if (length := len(json.dumps(found, separators=(",", ":")))) > LONGEST_POLICY:
         raise InvalidInput(
             f"the policy of '{config.spec.name}' has {length} characters, and IAM takes {LONGEST_POLICY}",
@@ -150,19 +154,15 @@ def secrets(places: Iterable[str], home: Home, *, parameter: str = "ssm:GetParam
 
 
 def _jobs(config: FunctionConfig, home: Home) -> Iterator[Statement]:
-    """Jobs have no names of their own to grant, and to ask after one cannot be granted but for all."""
+    """Jobs have no names of their own to grant, and to ask after one cannot be granted but for all. A handler is a function."""
+    if config.handler is not None:
+        yield allow(["lambda:InvokeFunction"], [home.arn("lambda", f"function:{config.handler}")])
     if config.job is None:
         return
     definition = home.arn("batch", f"job-definition/{config.job.definition}")
     yield allow(["batch:SubmitJob"], [config.job.queue, definition, f"{definition}:*"])
     yield allow(["batch:TerminateJob"], [home.arn("batch", "job/*")])
     yield allow(["batch:DescribeJobs"], ["*"])
-
-
-def container_policy(config: FunctionConfig, *, kms_key: str | None = None) -> Policy:
-    """What an arc's container may do: read what its lots hold, write below its sinks. Nothing of the protocol."""
-    home = Home(config.account, config.region)
-    return document([*_stores(config, home, job_needs(config.spec)), *_encrypted(config, home, kms_key)])
 
 
 def _tables(config: FunctionConfig) -> Iterator[Statement]:
@@ -173,6 +173,21 @@ def _tables(config: FunctionConfig) -> Iterator[Statement]:
     of = [(Home(catalogue or config.account, config.region), database, table) for catalogue, database, table in names]
     paths = [(home, path) for home, base, table in of for path in ("catalog", f"database/{base}", f"table/{base}/{table}")]
     yield allow(TABLE_ACTIONS, [home.arn("glue", path) for home, path in paths])
+
+
+def container_policy(config: FunctionConfig, *, kms_key: str | None = None) -> Policy:
+    """What an arc's container may do: read what its lots hold, write below its sinks. Nothing of the protocol."""
+    home = Home(config.account, config.region)
+    return document([*_stores(config, home, job_needs(config.spec)), *_encrypted(config, home, kms_key)])
+
+
+def handler_policy(config: FunctionConfig, log_group: str, *, kms_key: str | None = None) -> Policy:
+    """What an arc's handler of another language may do: what a container may, write its log, and have its ends told."""
+    home = Home(config.account, config.region)
+    logs = allow(["logs:CreateLogStream", "logs:PutLogEvents"], [home.arn("logs", f"log-group:{log_group}:*")])
+    # Lambda tells a call's end in the handler's name.
+    ends = allow(["lambda:InvokeFunction"], [home.arn("lambda", f"function:{config.function}")])
+    return _taken([*container_policy(config, kms_key=kms_key)["Statement"], logs, ends], config)
 
 
 def alarm_policy(config: FunctionConfig) -> Policy:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from clusterless.providers.aws.config import JobConfig
 from clusterless.providers.aws.services import Services
@@ -19,7 +19,7 @@ from clusterless.runtime.errors import InvalidInput, StoreUnavailable, WorkloadE
 from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.policy import Run
 from clusterless.runtime.uri import join
-from clusterless.runtime.work import Produced, Work
+from clusterless.runtime.work import Jobs, Produced, Work
 from clusterless.runtime.workloads.remote import collected, command, environment, parts
 
 ENDED = ("SUCCEEDED", "FAILED")
@@ -55,8 +55,17 @@ def named(detail: Mapping[str, Any]) -> tuple[Run, int, int]:
         ) from None
 
 
+class Told(Jobs, Protocol):
+    """Jobs whose ends are told by events."""
+
+    def heard(self, event: Mapping[str, Any]) -> tuple[Run, int, int] | None:
+        """Run, generation and attempt of the job that an event tells the end of; None for one that tells of no end. Raises
+        :class:`InvalidInput` for a job that is none of ours."""
+        ...
+
+
 class BatchJobs:
-    """The :class:`~clusterless.runtime.work.Jobs` of an arc."""
+    """The :class:`~clusterless.runtime.work.Jobs` of an arc whose work is a container."""
 
     def __init__(self, config: JobConfig, services: Services) -> None:
         self._config, self._services = config, services
@@ -102,6 +111,12 @@ class BatchJobs:
                 fix="declare shorter lots, or leave the job whole",
             )
         return {"arrayProperties": {"size": size}} if size > 1 else {}
+
+    def heard(self, event: Mapping[str, Any]) -> tuple[Run, int, int] | None:
+        """``event``: a job as Batch tells of it. Of the parts of a divided job only the whole counts."""
+        if event.get("status") not in ENDED or ":" in str(event.get("jobId", "")):
+            return None
+        return named(event)
 
     def result(self, work: Work, job: str) -> Mapping[str, Produced] | None:
         found = self._found(job)

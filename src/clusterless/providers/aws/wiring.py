@@ -29,7 +29,7 @@ LONGEST_RUN = 900
 """Seconds that a function may run."""
 BOUNDARY_TIMEOUT = 300
 JOB_TIMEOUT = 300
-"""Seconds that the function of an arc with jobs may take: it submits them, and lists what they left."""
+"""Seconds that the function of an arc may take whose work is done elsewhere: it has it begun, and lists what it left."""
 STATES = ("complete", "empty")
 
 
@@ -42,6 +42,11 @@ def names_of(spec: Spec, home: Home) -> ComponentNames:
 def is_job(spec: Spec) -> bool:
     """Whether a component's work outlives its function: a command, which runs in a container."""
     return isinstance(spec, ArcSpec) and spec.workload.get("kind") == "command"
+
+
+def is_native(spec: Spec) -> bool:
+    """Whether a component's work is a function of its own: a handler of another language."""
+    return isinstance(spec, ArcSpec) and spec.workload.get("kind") == "native"
 
 
 def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = None, *, divided: bool = False) -> FunctionConfig:
@@ -70,6 +75,7 @@ def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = 
         settles=dict(_settles(arc, home)) if arc else {},
         secrets={name: (secrets or {}).get(name) or _secret(spec, name, home) for name in (arc.secrets if arc else ())},
         job=JobConfig(names.job_queue_arn, names.job, divided) if is_job(spec) else None,
+        handler=names.handler if is_native(spec) else None,
     )
 
 
@@ -90,15 +96,20 @@ def timeout(spec: Spec) -> int:
     """Seconds the function may run: a boundary's marks are quick, an arc has what its runs are given and a minute to commit."""
     if isinstance(spec, BoundarySpec):
         return BOUNDARY_TIMEOUT
-    if is_job(spec):
+    if is_job(spec) or is_native(spec):
         return JOB_TIMEOUT
+    return min(LONGEST_RUN, handler_timeout(spec) + 60)
+
+
+def handler_timeout(spec: ArcSpec) -> int:
+    """Seconds that a function has for an arc's work. Raises :class:`InvalidInput` for more than there can be."""
     if spec.timeout > LONGEST_RUN:
         raise InvalidInput(
             f"runs of arc '{spec.name}' may take {spec.timeout:g} seconds, and a function on AWS ends after {LONGEST_RUN}",
             where=f"arcs.{spec.name}.timeout",
             fix=f"at most {LONGEST_RUN}; a container has no such limit",
         )
-    return min(LONGEST_RUN, math.ceil(spec.timeout) + 60)
+    return math.ceil(spec.timeout)
 
 
 @dataclass(frozen=True)
