@@ -194,8 +194,8 @@ def test_a_local_pipeline_moves_by_configuration_alone() -> None:
     graph = deployed(relative(), config=HERE)
     assert graph.stack().outputs["datasets"] == {"raw/1": "s3://my-lake/deep/raw/", "copied/1": "s3://my-lake/deep/copied/"}
     assert graph.one("moved-root-bucket").inputs["bucket"] == "my-lake"
-    assert graph.one("moved-root-events").inputs["eventbridge"] is True
-    assert graph.depends(graph.one("moved-landing"), graph.one("moved-root-events"))
+    assert graph.one("moved-root-bucket-events").inputs["eventbridge"] is True
+    assert graph.depends(graph.one("moved-landing"), graph.one("moved-root-bucket-events"))
 
 
 def test_an_existing_bucket_is_not_made() -> None:

@@ -29,7 +29,7 @@ def test_a_bucket_is_private_and_left_behind_unless_it_is_to_be_removed() -> Non
     )
     own, gone = graph.one("S3Simple-own-bucket"), graph.one("S3Simple-gone-bucket")
     assert (own.inputs["bucket"], own.retained, gone.retained, gone.inputs["forceDestroy"]) == ("my-own", True, False, True)
-    assert graph.one("S3Simple-own-events").inputs["eventbridge"] is True
+    assert graph.one("S3Simple-own-bucket-events").inputs["eventbridge"] is True
     assert graph.one("S3Simple-own-bucket-access").inputs["blockPublicAcls"] is True
     assert graph.one("S3Simple-own").outputs["ref"] == "ref:aws:arn:dev:s3-simple:20230101-00:core:s3-bucket:own"
     assert graph.stack().outputs["buckets"]["own"] == "my-own"
@@ -38,7 +38,7 @@ def test_a_bucket_is_private_and_left_behind_unless_it_is_to_be_removed() -> Non
 
 def test_a_bucket_that_announces_nothing_and_is_versioned() -> None:
     graph = deployed(pipeline(S3Bucket(name="own", bucket_name="my-own", enable_event_bridge=False, versioned=True)))
-    assert "S3Simple-own-events" not in {node.name for node in graph}
+    assert "S3Simple-own-bucket-events" not in {node.name for node in graph}
     assert graph.one("S3Simple-own-bucket-versions").inputs["versioningConfiguration"] == {"status": "Enabled"}
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 import pulumi
-from pulumi_aws import batch, cloudwatch, glue, s3
+from pulumi_aws import batch, cloudwatch, glue
 
 from clusterless.model import resources as declared
 from clusterless.model.components import Resource
@@ -20,9 +20,8 @@ from clusterless.model.naming import Names
 from clusterless.model.placement import Placement, Project
 from clusterless.model.refs import Ref
 from clusterless.model.resources import Column
-from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws.args import tags_of
-from clusterless.providers.aws.bootstrap import private_bucket
+from clusterless.providers.aws.buckets import Bucket, BucketArgs
 from clusterless.providers.aws.component import Component
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE, Settings
@@ -79,19 +78,19 @@ class S3Bucket(ResourceComponent):
     def __init__(self, name: str, args: ResourceArgs[declared.S3Bucket], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
         what = args.declaration
-        policy = policies.bucket_policy(args.home, what.bucket_name)
-        made = private_bucket(
-            self, "bucket", what.bucket_name, args.settings, args.tags, policy, versioned=what.versioned,
+        bucket = BucketArgs(
+            what.bucket_name,
+            args.home,
+            args.settings,
+            args.tags,
+            versioned=what.versioned,
+            announces=what.enable_event_bridge,
             remove=what.remove_on_destroy,
-        )  # fmt: skip
-        self.ready = [made]
-        if what.enable_event_bridge:
-            events = self.child("events")
-            self.ready = [
-                s3.BucketNotification(events, bucket=made.bucket, eventbridge=True, region=self.region, opts=self.options())
-            ]
-        self.bucket = made.bucket
-        self.exported(args, made.arn)
+        )
+        found = Bucket(self, "bucket", bucket)
+        self.ready = [found.ready]
+        self.bucket = found.made.bucket
+        self.exported(args, found.made.arn)
 
 
 class EventBus(ResourceComponent):

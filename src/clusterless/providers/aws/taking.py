@@ -132,8 +132,8 @@ class Taking:
         self.telemetry.count("Bytes", _size(commit))
 
     def _closed(self, lot: Lot, generation: int, commit: BoundaryCommit) -> None:
-        facts = {"objects": len(commit.arrivals), "bytes": _size(commit), "ending": commit.outcome}
-        self.telemetry.say("closed", lot=lot, generation=generation, **facts)
+        objects, size, ending = len(commit.arrivals), _size(commit), commit.outcome
+        self.telemetry.say("closed", lot=lot, generation=generation, objects=objects, bytes=size, ending=ending)
 
     def _reconcile(self, delivery: Delivery) -> None:
         from clusterless.runtime.reconcile import reconcile
