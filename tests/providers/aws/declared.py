@@ -22,6 +22,10 @@ LEFT = Dataset("left", "1", "s3://lake/left/")
 RIGHT = Dataset("right", "1", "s3://lake/right/")
 
 
+ALONE = {"lookups": "false", "importHandlers": "false"}
+"""Settings of a deployment that asks no account and tries nothing: its archives are bare."""
+
+
 def pipeline(*more: Any) -> Pipeline:
     """Each kind of component once, and a join; ``more`` are further components."""
     components = [
@@ -53,7 +57,7 @@ def deployed(
     ``provider``: the account of Pulumi's own AWS provider. ``more``: configuration of other namespaces than ours.
     """
     ours = {f"clusterless:{key}": value for key, value in (config or {}).items()}
-    settings = {"clusterless:lookups": "false", **ours, **(more or {})}
+    settings = {**{f"clusterless:{key}": value for key, value in ALONE.items()}, **ours, **(more or {})}
     program: Callable[[], Any] = lambda: provision(of or pipeline(), archive=bare, **options)  # noqa: E731
     identity = {"accountId": provider, "arn": "", "id": provider, "userId": ""}
     calls = {"aws:index/getCallerIdentity:getCallerIdentity": identity}

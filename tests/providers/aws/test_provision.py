@@ -18,10 +18,10 @@ from clusterless.model.problems import ProjectErrors
 from clusterless.model.runtime_props import ArcProps, ListenerProps
 from clusterless.providers.aws import package
 from clusterless.providers.aws.config import FILE, FunctionConfig
-from clusterless.providers.aws.provision import handler_folder
+from clusterless.providers.aws.deployment import handler_folder
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import ArcSpec
-from tests.providers.aws.declared import ACCOUNT, LEFT, RAW, REGION, bare, deployed, pipeline, statements
+from tests.providers.aws.declared import ACCOUNT, ALONE, LEFT, RAW, REGION, bare, deployed, pipeline, statements
 from tests.support.pulumi import Graph, run
 
 ROOT = Path(__file__).parents[3]
@@ -247,7 +247,7 @@ def test_options_are_those_of_a_component() -> None:
         renamed = pulumi.ResourceOptions(parent=team, protect=True, aliases=[pulumi.Alias(name="before")])
         provision(pipeline(), archive=bare, opts=renamed, name="logs")
 
-    graph = run(program, config={"clusterless:lookups": "false"})
+    graph = run(program, config={f"clusterless:{key}": value for key, value in ALONE.items()})
     deployment = graph.one("logs")
     assert deployment.parent == graph.one("team").urn
     assert all(node.protect for node in graph if node.custom and node.token != "Stack")
@@ -260,7 +260,7 @@ def test_two_pipelines_in_one_program() -> None:
         other = pipeline().model_copy(update={"project": pipeline().project.model_copy(update={"name": "Second"})})
         provision(other, archive=bare, export=False)
 
-    graph = run(program, config={"clusterless:lookups": "false", "clusterless:bootstrap": "false"})
+    graph = run(program, config={f"clusterless:{key}": value for key, value in {**ALONE, "bootstrap": "false"}.items()})
     assert len(graph.of("Function")) == 10
 
 
@@ -296,7 +296,7 @@ def test_the_root_program_deploys_the_example(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "path", [*sys.path])
     for module in ("pipeline", "transforms"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    config = {f"clusterless:{key}": value for key, value in {**HERE, "stage": "dev", "lookups": "false"}.items()}
+    config = {f"clusterless:{key}": value for key, value in {**HERE, "stage": "dev", **ALONE}.items()}
     graph = run(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=config, project="access-logs")
     assert len(graph.of("Function")) == 6
     assert graph.one("access-logs-daily-rule").inputs["name"] == "DEV-access-logs-daily-20150501-00-rule"

@@ -1,17 +1,19 @@
 """AWS: S3, EventBridge, Lambda, Scheduler, Batch.
 
-Three halves, which import one another as little as they can:
+Four parts, which import one another as little as they can:
 
 * inside functions (standard library, obstore, :mod:`clusterless.runtime`): ``entrypoint`` turns native events into calls of the
   protocols; ``place``, ``alarms``, ``secrets``, ``catalogue`` and ``jobs`` are its seams, ``signing`` their way to the
   services, ``telemetry`` what it says; ``config`` is what it is configured with.
-* at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components, ``component`` what they share;
-  ``wiring`` is what is computed for each, ``iam`` their policies, ``package`` the archives, ``settings`` what a stack configures,
-  ``provision`` all of a pipeline, ``plugin`` the same for programs that are not Python.
+* before deployment: ``settings`` is what a stack configures, ``args`` and ``deployment`` what components are made from,
+  ``wiring`` what is computed for each, ``iam`` their policies; ``package`` makes archives of ``archive``, ``requirements`` and
+  ``handler_files``; ``trial`` imports handlers from them, and ``packing`` sees to all of a pipeline's.
+* at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``resources`` are components; ``component``, ``buckets``,
+  ``code`` and ``metrics`` what they share; ``provision`` all of a pipeline, ``plugin`` the same for programs that are not Python.
 * from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``deploying`` is
   what ``cls deploy`` needs beside a program, ``outside`` reads a placement, ``control`` reaches what runs.
 
-Components and their arguments are loaded on first use; a function, which has no Pulumi, imports its own half and nothing of them.
+Components and their arguments are loaded on first use; a function, which has no Pulumi, imports its own part and nothing of them.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from clusterless.providers.aws.bootstrap import Bootstrap, BootstrapArgs
     from clusterless.providers.aws.boundaries import PutBoundary, ScheduleBoundary
     from clusterless.providers.aws.containers import ContainerArc
+    from clusterless.providers.aws.deployment import DeploymentArgs
     from clusterless.providers.aws.native import NativeArc
-    from clusterless.providers.aws.provision import Deployment, DeploymentArgs
+    from clusterless.providers.aws.provision import Deployment
     from clusterless.providers.aws.resources import (
         ComputeEnvironment,
         EventBus,
@@ -50,8 +53,9 @@ _HOME = {
     "bootstrap": ("Bootstrap", "BootstrapArgs"),
     "boundaries": ("PutBoundary", "ScheduleBoundary"),
     "containers": ("ContainerArc",),
+    "deployment": ("DeploymentArgs",),
     "native": ("NativeArc",),
-    "provision": ("Deployment", "DeploymentArgs"),
+    "provision": ("Deployment",),
     "resources": (
         "ComputeEnvironment", "EventBus", "GlueDatabase", "GlueTable", "GlueTableArgs", "ResourceArgs", "S3Bucket",
     ),

@@ -15,10 +15,13 @@ from typing import Any
 from clusterless.model.metadata import PROJECTS, parse_project_key
 from clusterless.model.naming import StoreKind, shorten
 from clusterless.model.pipeline import Pipeline
+from clusterless.model.verify import verify
 from clusterless.providers.aws.asking import Asking
+from clusterless.providers.aws.deployment import refuse, with_root_bucket
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.outside import Outside
+from clusterless.providers.aws.provider import capabilities
 from clusterless.providers.aws.settings import Settings, from_config
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
@@ -98,8 +101,6 @@ class PipelineTarget:
     """
 
     def __init__(self, pipeline: Pipeline, values: Mapping[str, Any], folder: Path, asking: Asking | None = None) -> None:
-        from clusterless.providers.aws.provision import refuse, with_root_bucket
-
         if "bootstrap" in values:
             raise InvalidInput(
                 "what a placement has once is deployed by a command of its own",
@@ -109,7 +110,7 @@ class PipelineTarget:
         self._settings = from_config({**values, "bootstrap": False})
         self._pipeline, self._folder = pipeline, folder
         placed = with_root_bucket(self._settings.placed(pipeline), self._settings)
-        refuse(placed, self._settings)
+        refuse(verify(placed, capabilities(self._settings.rules)))
         at = placed.placement
         self._home = Home.of(at)
         self.what = f"{pipeline.project.name} {pipeline.project.version} at {at}"

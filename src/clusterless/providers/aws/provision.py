@@ -2,52 +2,44 @@
 
 ::
 
-    settings ─▶ the pipeline where they put it ─▶ verified, compiled ─▶ looked at what is there ─▶ components
+    settings ─▶ the pipeline where they put it ─▶ verified ─▶ looked at what is there ─▶ compiled, packed, imported ─▶ components
 
-Nothing is registered before the first four have passed. One :class:`Deployment` holds everything, so it takes a parent,
+Nothing is registered before the first five have passed. One :class:`Deployment` holds everything, so it takes a parent,
 providers, protection and dependencies like any component, beside whatever else the program makes.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pulumi
 import pulumi_aws
 from pulumi.runtime import config as stack_config
 from pulumi_aws import s3
 
-from clusterless.arcs.batch_exec import BatchExecWorkload
 from clusterless.model import resources as declared
-from clusterless.model.compile import compile_pipeline
-from clusterless.model.components import Arc, Boundary, Resource
+from clusterless.model.components import Boundary, Resource
 from clusterless.model.graph import External
 from clusterless.model.metadata import owned, records_of
-from clusterless.model.naming import Names, StoreKind
+from clusterless.model.naming import StoreKind
 from clusterless.model.pipeline import Pipeline
-from clusterless.model.problems import ProjectErrors
 from clusterless.model.refs import resolve
 from clusterless.model.registered import check_registered, externals
-from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
 from clusterless.model.verify import verify
 from clusterless.providers.aws import resources, wiring
-from clusterless.providers.aws.args import Archiver, FunctionArgs, own_tags, packaged
+from clusterless.providers.aws.args import Archiver, own_tags, packaged
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
 from clusterless.providers.aws.component import Component, FunctionComponent
+from clusterless.providers.aws.deployment import DeploymentArgs, Made, refuse, this_stack, with_root_bucket
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.provider import capabilities, components
 from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
 from clusterless.runtime.errors import InvalidInput
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec
 
 RESOURCES: Mapping[type[Resource], Callable[..., resources.ResourceComponent]] = {
     declared.S3Bucket: resources.S3Bucket,
@@ -56,79 +48,6 @@ RESOURCES: Mapping[type[Resource], Callable[..., resources.ResourceComponent]] =
     declared.GlueTable: resources.GlueTable,
     declared.ComputeEnvironment: resources.ComputeEnvironment,
 }
-
-
-Made: TypeAlias = tuple[Boundary | Arc, FunctionArgs]
-
-
-@dataclass(frozen=True)
-class DeploymentArgs:
-    """What a deployment is made from. ``pipeline`` is the declaration as it is to lie on AWS."""
-
-    pipeline: Pipeline
-    settings: Settings = field(default_factory=Settings)
-    folder: Path | None = None
-    """Where handlers are imported from; None: from where they are found now."""
-    external: Mapping[str, External] = field(default_factory=dict)
-    """Datasets of other projects that are read, by id."""
-    owner: Owner = field(default_factory=lambda: this_stack())  # noqa: PLW0108 (defined below)
-    archive: Archiver = packaged
-
-    @cached_property
-    def spec(self) -> ProjectSpec:
-        """The compiled pipeline. Raises :class:`ProjectErrors` with all that AWS cannot do, too."""
-        able = capabilities(self.settings.rules)
-        return compile_pipeline(self.pipeline, folder=self.folder, external=self.external, capabilities=able)
-
-    @cached_property
-    def home(self) -> Home:
-        return Home.of(self.pipeline.placement)
-
-    def functions(self) -> list[Made]:
-        """Boundaries and arcs that run: as declared, and what each is made from. Raises what AWS would refuse of them."""
-        boundaries: dict[str, Boundary] = {it.name: it for it in self.pipeline.boundaries}
-        arcs: dict[str, Arc] = {it.name: it for it in self.pipeline.arcs}
-        found: list[Made] = [(boundaries[it.name], self._args(it, boundaries[it.name])) for it in self.spec.boundaries]
-        found += [(arcs[it.name], self._args(it, arcs[it.name])) for it in self.spec.arcs]
-        for _, args in found:
-            args.check()
-        return found
-
-    def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
-        """What the predecessor's declarations say of their functions goes before the settings."""
-        workload = getattr(declaration, "workload", None)
-        props = getattr(declaration, "runtime_props", None) or getattr(workload, "runtime_props", None)
-        own: dict[str, Any] = {}
-        if isinstance(props, ArcProps | ListenerProps):
-            own = {"memory": props.memory, "architecture": _architecture(props)}
-        if isinstance(props, ListenerProps):
-            own["retries"] = props.retry_attempts
-        if isinstance(workload, BatchExecWorkload):
-            own = self._container(workload)
-        folder = self.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
-        return FunctionArgs(spec, self.pipeline.placement, self.settings, folder, archive=self.archive, **own)
-
-    def _container(self, workload: BatchExecWorkload) -> dict[str, Any]:
-        """The predecessor's container, in the compute environment that it refers to, and its function."""
-        project, home = self.pipeline.project, self.home
-        environments = [it for it in self.pipeline.resources if isinstance(it, declared.ComputeEnvironment)]
-        found = resolve(workload.compute_environment_ref, environments)
-        assert isinstance(found, declared.ComputeEnvironment)
-        names = Names(project.name, project.version, home.region, home.stage)
-        environment = names.compute_environment(found.compute_environment_name)
-        props, function = workload.batch_runtime_props, workload.lambda_runtime_props
-        return {
-            "memory": function.memory,
-            "architecture": _architecture(function),
-            "container_memory": props.memory,
-            "container_architecture": _architecture(props),
-            "compute_environment": home.arn("batch", f"compute-environment/{environment}"),
-        }
-
-
-def _architecture(props: ArcProps | ListenerProps | BatchProps) -> str:
-    """As Lambda writes it."""
-    return {"ARM_64": "arm64", "X86_64": "x86_64"}[props.architecture]
 
 
 class Deployment(Component):
@@ -140,13 +59,15 @@ class Deployment(Component):
     datasets: pulumi.Output[dict[str, str]]
 
     def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        parts = args.functions()  # first of all: what is wrong is told before anything is registered
+        refuse(args.problems)
         super().__init__(name, opts)
         self.args, self.region = args, args.home.region
+        for problem in args.problems:
+            pulumi.log.warn(str(problem), self)
         self.bootstrap = self._bootstrap()
         after = self.bootstrap.ready if self.bootstrap else []
         made = self._resources()
-        functions = dict(self._components(parts, [*after, *(it for each in made.values() for it in each.ready)]))
+        functions = dict(self._components(args.functions, [*after, *(it for each in made.values() for it in each.ready)]))
         self._records(after)
         self._outputs(functions, made)
 
@@ -255,28 +176,23 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
     """
     settings = from_config(stack_settings()) if settings is None else settings
     placed = with_root_bucket(settings.placed(pipeline), settings)
-    refuse(placed, settings)
+    refuse(verify(placed, capabilities(settings.rules)))
     there = existing(Home.of(placed.placement)) if settings.lookups else None
     if settings.lookups:
         check_provider(Home.of(placed.placement), opts)
     known = {**(_known(placed, there) if there else {}), **(external or {})}
     at = None if folder is None else Path(folder).resolve()
     args = DeploymentArgs(placed, settings, at, known, owner or this_stack(), archive)
-    spec = args.spec
     if there:
-        look(args, spec, there)
+        look(args, there)
         args = adopting(args, there)
+    refuse(args.problems)
+    if there:
+        see_announced(args, there)
     made = Deployment(name or placed.project.name, args, opts)
     for output in ("buckets", "functions", "datasets") if export else ():
         pulumi.export(output, getattr(made, output))
     return made
-
-
-def refuse(pipeline: Pipeline, settings: Settings) -> None:
-    """Refuse what AWS cannot do, and what is wrong with the pipeline anyway: all of it at once."""
-    problems = [it for it in verify(pipeline, capabilities(settings.rules)) if it.severity == "error"]
-    if problems:
-        raise ProjectErrors(problems)
 
 
 def check_provider(home: Home, opts: pulumi.ResourceOptions | None) -> None:
@@ -297,7 +213,7 @@ def _known(pipeline: Pipeline, there: Existing) -> dict[str, External]:
     return externals(pipeline, there)
 
 
-def look(args: DeploymentArgs, spec: ProjectSpec, there: Existing) -> None:
+def look(args: DeploymentArgs, there: Existing) -> None:
     """Look at what is there, and refuse what would fight with it."""
     settings, project = args.settings, args.pipeline.project
     if not settings.take_over:
@@ -305,12 +221,16 @@ def look(args: DeploymentArgs, spec: ProjectSpec, there: Existing) -> None:
         if settings.bootstrap:
             there.check_owner(SCOPE, VERSION, args.owner)
     check_registered(there, args.pipeline)
+
+
+def see_announced(args: DeploymentArgs, there: Existing) -> None:
+    """See to it that watched buckets tell of their objects. It comes last: where it is asked for, it changes a bucket."""
     buckets = {it.bucket_name for it in args.pipeline.resources if isinstance(it, declared.S3Bucket)}
-    watched = {wiring.watched(it)[0]: it.name for it in spec.boundaries if it.kind == "put"}
+    watched = {wiring.watched(it)[0]: it.name for it in args.spec.boundaries if it.kind == "put"}
     switched = {it.name for it in args.pipeline.boundaries if _switches(it)}
     for bucket, boundary in watched.items():
-        if bucket not in buckets or bucket in settings.existing_buckets:
-            switch = settings.switch_event_bridge or boundary in switched
+        if bucket not in buckets or bucket in args.settings.existing_buckets:
+            switch = args.settings.switch_event_bridge or boundary in switched
             there.check_announced([bucket], switch=switch, change=not pulumi.runtime.is_dry_run())
 
 
@@ -330,41 +250,11 @@ def _switches(boundary: Boundary) -> bool:
     return bool(getattr(getattr(boundary, "infrequent", None), "enable_event_bridge", False))
 
 
-def with_root_bucket(pipeline: Pipeline, settings: Settings) -> Pipeline:
-    """The pipeline with its root's bucket among its resources, unless it is declared already or said to exist."""
-    if settings.root is None:
-        return pipeline
-    bucket = settings.root.removeprefix("s3://").partition("/")[0]
-    known = {it.bucket_name for it in pipeline.resources if isinstance(it, declared.S3Bucket)} | {*settings.existing_buckets}
-    if bucket in known:
-        return pipeline
-    made = declared.S3Bucket(name="root", bucket_name=bucket)
-    return pipeline.model_copy(update={"resources": (*pipeline.resources, made)})
-
-
 def stack_settings() -> dict[str, Any]:
     """The stack's configuration in our namespace: keys without it."""
     values = {**stack_config.get_config_env(), **stack_config.CONFIG.get()}
     prefix = f"{NAMESPACE}:"
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-
-
-def this_stack() -> Owner:
-    """The stack that runs this program."""
-    backend = os.environ.get("PULUMI_BACKEND_URL", "")
-    return Owner(backend, pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack())
-
-
-def handler_folder(arc: ArcSpec) -> Path | None:
-    """The folder that an arc's handler is imported from now; None for an installed package, which is a requirement."""
-    handler = str(arc.workload.get("handler", ""))
-    top = handler.partition(":")[0].partition(".")[0]
-    found = find_spec(top) if top and top not in sys.stdlib_module_names else None
-    if found is None or found.origin is None:
-        return None
-    file = Path(found.origin).resolve()
-    folder = file.parent.parent if file.name == "__init__.py" else file.parent
-    return None if folder.name in ("site-packages", "dist-packages") else folder
 
 
 def component_for(kind: str) -> Callable[..., FunctionComponent]:

@@ -29,6 +29,10 @@ LEFT_OUT = re.compile(
 """Of installed packages: what differs from machine to machine, and what nothing reads at run time."""
 
 
+class Unresolved(InvalidInput):
+    """Packages that cannot be had for a platform, whichever function wants them."""
+
+
 def client() -> str:
     """The store's client, in the version that is installed here: what was tried is what is deployed."""
     from importlib.metadata import version
@@ -128,5 +132,5 @@ def _unresolved(requirements: Sequence[str], told: str) -> ClusterlessError:
     where = ", ".join(requirements)
     if lacking := _NO_WHEEL.search(text):
         what = f"{lacking[1]} has no wheel for the function's platform: {text[:600]}"
-        return InvalidInput(what, where=where, fix="choose a version that has one, or the other architecture, or a container")
-    return InvalidInput(f"the requirements cannot be resolved: {text[:600]}", where=where, fix="correct them")
+        return Unresolved(what, where=where, fix="choose a version that has one, or the other architecture, or a container")
+    return Unresolved(f"the requirements cannot be resolved: {text[:600]}", where=where, fix="correct them")

@@ -151,6 +151,8 @@ class Settings(Model):
     rules: Annotated[int, Field(ge=1)] | None = None
     """Rules that the account's event bus takes, where a higher quota was granted."""
 
+    import_handlers: bool = True
+    """Import each handler from its archive, in a process of its own, before anything is deployed."""
     lookups: bool = True
     """Look at the account before anything is changed: whose it is, who deployed the pipeline, whether buckets announce."""
     take_over: bool = False

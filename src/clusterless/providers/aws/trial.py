@@ -23,6 +23,8 @@ from clusterless.providers.aws.requirements import cache_folder, interpreter
 from clusterless.runtime.errors import ClusterlessError
 from clusterless.runtime.spec import ArcSpec
 
+UNTRIED = "untried"
+"""Code of the warning that packages cannot be had for this machine."""
 PATIENCE = 120
 """Seconds that an import may take."""
 CHILD = """
@@ -126,7 +128,7 @@ def _fix(name: str, missing: str) -> str:
 def _untried(config: FunctionConfig, error: ClusterlessError) -> Problem:
     what = f"{_named(config)} could not be imported here, as its packages cannot be had for this machine ({error.what})"
     fix = "try it where they can be had; what was seen is that its archive has the module, and its packages for its platform"
-    return Problem("warning", f"arcs.{config.spec.name}", what, fix, "untried")
+    return Problem("warning", f"arcs.{config.spec.name}", what, fix, UNTRIED)
 
 
 def _named(config: FunctionConfig) -> str:

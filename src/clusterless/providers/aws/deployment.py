@@ -1,0 +1,144 @@
+"""What a pipeline's deployment is made from: all of it that is known before Pulumi is, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from clusterless.arcs.batch_exec import BatchExecWorkload
+from clusterless.model import resources as declared
+from clusterless.model.compile import compile_pipeline
+from clusterless.model.components import Arc, Boundary
+from clusterless.model.graph import External
+from clusterless.model.naming import Names
+from clusterless.model.pipeline import Pipeline
+from clusterless.model.problems import Problem, ProjectErrors
+from clusterless.model.refs import resolve
+from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
+from clusterless.providers.aws.args import Archiver, FunctionArgs, packaged
+from clusterless.providers.aws.existing import Owner
+from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.packing import problems_of
+from clusterless.providers.aws.provider import capabilities
+from clusterless.providers.aws.settings import Settings
+from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec
+
+Made: TypeAlias = tuple[Boundary | Arc, FunctionArgs]
+
+
+def this_stack() -> Owner:
+    """The stack whose program runs."""
+    import pulumi
+
+    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    return Owner(backend, pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack())
+
+
+@dataclass(frozen=True)
+class DeploymentArgs:
+    """What a deployment is made from. ``pipeline`` is the declaration as it is to lie on AWS."""
+
+    pipeline: Pipeline
+    settings: Settings = field(default_factory=Settings)
+    folder: Path | None = None
+    """Where handlers are imported from; None: from where they are found now."""
+    external: Mapping[str, External] = field(default_factory=dict)
+    """Datasets of other projects that are read, by id."""
+    owner: Owner = field(default_factory=this_stack)
+    archive: Archiver = packaged
+
+    @cached_property
+    def spec(self) -> ProjectSpec:
+        """The compiled pipeline. Raises :class:`ProjectErrors` with all that AWS cannot do, too."""
+        able = capabilities(self.settings.rules)
+        return compile_pipeline(self.pipeline, folder=self.folder, external=self.external, capabilities=able)
+
+    @cached_property
+    def home(self) -> Home:
+        return Home.of(self.pipeline.placement)
+
+    @cached_property
+    def functions(self) -> tuple[Made, ...]:
+        """Boundaries and arcs that run: as declared, and what each is made from."""
+        boundaries: dict[str, Boundary] = {it.name: it for it in self.pipeline.boundaries}
+        arcs: dict[str, Arc] = {it.name: it for it in self.pipeline.arcs}
+        found: list[Made] = [(boundaries[it.name], self._args(it, boundaries[it.name])) for it in self.spec.boundaries]
+        found += [(arcs[it.name], self._args(it, arcs[it.name])) for it in self.spec.arcs]
+        return tuple(found)
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong with its functions; see :mod:`clusterless.providers.aws.packing`. They are packed afterwards."""
+        return tuple(problems_of([args for _, args in self.functions], imports=self.settings.import_handlers))
+
+    def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
+        """What the predecessor's declarations say of their functions goes before the settings."""
+        workload = getattr(declaration, "workload", None)
+        props = getattr(declaration, "runtime_props", None) or getattr(workload, "runtime_props", None)
+        own: dict[str, Any] = {}
+        if isinstance(props, ArcProps | ListenerProps):
+            own = {"memory": props.memory, "architecture": _architecture(props)}
+        if isinstance(props, ListenerProps):
+            own["retries"] = props.retry_attempts
+        if isinstance(workload, BatchExecWorkload):
+            own = self._container(workload)
+        folder = self.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
+        return FunctionArgs(spec, self.pipeline.placement, self.settings, folder, archive=self.archive, **own)
+
+    def _container(self, workload: BatchExecWorkload) -> dict[str, Any]:
+        """The predecessor's container, in the compute environment that it refers to, and its function."""
+        project, home = self.pipeline.project, self.home
+        environments = [it for it in self.pipeline.resources if isinstance(it, declared.ComputeEnvironment)]
+        found = resolve(workload.compute_environment_ref, environments)
+        assert isinstance(found, declared.ComputeEnvironment)
+        names = Names(project.name, project.version, home.region, home.stage)
+        environment = names.compute_environment(found.compute_environment_name)
+        props, function = workload.batch_runtime_props, workload.lambda_runtime_props
+        return {
+            "memory": function.memory,
+            "architecture": _architecture(function),
+            "container_memory": props.memory,
+            "container_architecture": _architecture(props),
+            "compute_environment": home.arn("batch", f"compute-environment/{environment}"),
+        }
+
+
+def _architecture(props: ArcProps | ListenerProps | BatchProps) -> str:
+    """As Lambda writes it."""
+    return {"ARM_64": "arm64", "X86_64": "x86_64"}[props.architecture]
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise :class:`ProjectErrors` with all errors, if there are any."""
+    if errors := [it for it in problems if it.severity == "error"]:
+        raise ProjectErrors(errors)
+
+
+def with_root_bucket(pipeline: Pipeline, settings: Settings) -> Pipeline:
+    """The pipeline with its root's bucket among its resources, unless it is declared already or said to exist."""
+    if settings.root is None:
+        return pipeline
+    bucket = settings.root.removeprefix("s3://").partition("/")[0]
+    known = {it.bucket_name for it in pipeline.resources if isinstance(it, declared.S3Bucket)} | {*settings.existing_buckets}
+    if bucket in known:
+        return pipeline
+    made = declared.S3Bucket(name="root", bucket_name=bucket)
+    return pipeline.model_copy(update={"resources": (*pipeline.resources, made)})
+
+
+def handler_folder(arc: ArcSpec) -> Path | None:
+    """The folder that an arc's handler is imported from now; None for an installed package, which is a requirement."""
+    handler = str(arc.workload.get("handler", ""))
+    top = handler.partition(":")[0].partition(".")[0]
+    found = find_spec(top) if top and top not in sys.stdlib_module_names else None
+    if found is None or found.origin is None:
+        return None
+    file = Path(found.origin).resolve()
+    folder = file.parent.parent if file.name == "__init__.py" else file.parent
+    return None if folder.name in ("site-packages", "dist-packages") else folder
