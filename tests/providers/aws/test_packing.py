@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
 from clusterless import Dataset, Pipeline, provision
@@ -15,6 +14,7 @@ from clusterless.boundaries import PutBoundary
 from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.providers.aws import trial
 from clusterless.providers.aws.archive import Archive
+from clusterless.providers.aws.component import Component
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.deployment import DeploymentArgs
 from clusterless.providers.aws.package import HOST, archive
@@ -63,7 +63,7 @@ def problems(of: Pipeline, folder: Path, packer: Packer | None = None, **setting
 
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_registered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[Any] = []
-    monkeypatch.setattr(pulumi.ComponentResource, "__init__", lambda *arguments, **_: registered.append(arguments))
+    monkeypatch.setattr(Component, "__init__", lambda *arguments, **_: registered.append(arguments))
     put(folder, {"broken.py": "import rich\ndef run(lot, out): ...\n", "empty.py": ""})
     of = shop("fine:run", "broken:run", "nowhere:run", "empty:run")
     with pytest.raises(ProjectErrors) as caught:
