@@ -101,7 +101,7 @@ main()
 
 # What the managed runtime does: its client, with the function's folder first in the path. -I and -S keep this machine's packages
 # out, and -B writes no bytecode, as the folder is read-only on AWS.
-_BOOTSTRAP = """#!/bin/sh
+BOOTSTRAP = """#!/bin/sh
 exec '{python}' -I -S -B -c '
 import os, sys
 sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"]]
@@ -132,7 +132,7 @@ class MiniStack:
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = Path(tempfile.mkdtemp(prefix="ms-"))  # it leaves folders behind: in here they go with it
         self.log = self.folder / "log"
-        bootstrap = _BOOTSTRAP.format(python=python, ric=home / "ric")
+        bootstrap = BOOTSTRAP.format(python=python, ric=home / "ric")
         own = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.folder),
