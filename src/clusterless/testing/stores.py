@@ -16,6 +16,7 @@ Nothing can be skipped, since each rule here is one that a protocol leans on.
 from __future__ import annotations
 
 import io
+import sys
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -278,6 +279,18 @@ class StoreContract:
             list(pool.map(lambda key: store.create(key, b""), keys))
         assert [entry.key for entry in store.list("many/")] == keys
         assert [entry.key for entry in store.list("many/", keys[1_050])] == keys[1_051:]
+
+    def test_many_make_a_place_at_once(self, store: Store) -> None:
+        """Whoever creates beside others in a place that is new does not stand in their way, however deep it lies."""
+        often, interval = 60, sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)  # threads take turns within a call, not after many
+        try:
+            for number in range(often):
+                keys = [f"{number}/a/b/c/d/e/f/{racer % 4}" for racer in range(RACERS)]
+                answers = together([partial(store.create, key, b"same") for key in keys])
+                assert set(answers) <= {Created.CREATED, Created.MINE}
+        finally:
+            sys.setswitchinterval(interval)
 
     def test_a_listing_may_be_left_early(self, store: Store) -> None:
         self.fill(store, ["a/1", "a/2", "a/3"])

@@ -102,14 +102,16 @@ class Root:
 
     def reach(self, path: str) -> tuple[Folder, str]:
         """The folder ``path``, made if it is missing: itself, or one above it and the way from there, ``a/b/``."""
-        for find in (self._kept_above, self._nearest):
+        find = self._kept_above
+        for _ in range(path.count("/")):  # each time anew because somebody else has made one of them meanwhile
             above, top = find(path)
             way = path[len(above) :].lstrip("/")
             if top is not None and _made(way, top):
                 return top, f"{way}/" if way else ""
-            if (folder := self.enter(path)) is not None:  # somebody else made it, perhaps as a link: this looks where it leads
+            if (folder := self.enter(path)) is not None:  # perhaps as a link: this looks where it leads
                 return folder, ""
-        raise FileNotFoundError(path)  # and removed it: made again if the caller tries again
+            find = self._nearest
+        raise FileNotFoundError(path)  # somebody removes them as fast as they are made: again if the caller tries again
 
     def let_go(self) -> None:
         """Keep no folder open, until the next one is made."""
