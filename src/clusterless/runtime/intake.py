@@ -287,7 +287,8 @@ class Intake:
 
     def _newest_published(self, lot: Lot) -> str | None:
         prefix = manifest_prefix(self.spec.dataset.name, self.spec.dataset.version)
-        first = max((index for index in self._published if index < lot.index), default=lot.index - NEAR)
+        published = tuple(self._published)  # which another thread may be adding to
+        first = max((index for index in published if index < lot.index), default=lot.index - NEAR)
         if first == lot.index - 1:
             return str(lot.shift(-1))
         newest = None

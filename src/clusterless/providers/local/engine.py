@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from clusterless.providers.local.announcing import Announcing
 from clusterless.providers.local.landing import Landing
@@ -104,7 +105,7 @@ class Engine:
 
     @contextmanager
     def _exclusive(self, name: str) -> Iterator[None]:
-        """One thread at a time per run: within a process waiting is cheaper than losing a race."""
+        """One thread at a time per run and lot: within a process waiting is cheaper than losing a race."""
         with self._lock:
             lock, users = self._locks.setdefault(name, (threading.RLock(), [0]))
             users[0] += 1
@@ -231,33 +232,38 @@ class Engine:
         return found
 
     def take(self, landing: Landing, arrivals: list[Arrival]) -> None:
-        """Mark arrivals. No lot is closed by that: the files of one may be spread over many batches."""
+        """Mark arrivals, side by side. No lot is closed by that: the files of one may be spread over many batches."""
         for start in range(0, len(arrivals), BATCH):
-            self.pool.submit_arrivals(lambda batch=arrivals[start : start + BATCH]: self._take(landing, batch))  # type: ignore[misc]
+            self.pool.submit_arrivals(partial(self._take, landing, arrivals[start : start + BATCH]))
 
-    def _take(self, landing: Landing, arrivals: list[Arrival]) -> None:
+    def _take(self, landing: Landing, batch: list[Arrival]) -> None:
+        self.pool.each(partial(self._mark, landing), batch)
+
+    def _mark(self, landing: Landing, arrival: Arrival) -> None:
         component = f"boundary {landing.intake.spec.name}"
-        for arrival in arrivals:
-            try:
-                with self._exclusive(component):
-                    landing.intake.mark(arrival)
-            except Exception as error:  # noqa: BLE001 - one bad arrival stops no other
-                landing.failed(arrival)
-                self.fail(component, arrival.uri, error)
-            else:
-                landing.known([arrival])
-                self._mended(component, arrival.uri)
+        try:
+            landing.intake.mark(arrival)
+        except Exception as error:  # noqa: BLE001 - one bad arrival stops no other
+            landing.failed(arrival)
+            self.fail(component, arrival.uri, error)
+        else:
+            landing.known([arrival])
+            self._mended(component, arrival.uri)
 
     # -- alarms ------------------------------------------------------------------------------------------------------------
 
-    def fire(self, alarm: Pending) -> None:
-        """Run what an alarm was armed for."""
-        kind, name = alarm.component
-        if kind == "boundary":
-            self.pool.submit_arrivals(lambda: self._close(self.intakes[name], alarm.name))
-            return
-        runner = self.runners[name]
-        run, armed = parse_run_alarm(alarm.name)
+    def fire(self, alarms: Sequence[Pending]) -> None:
+        """Run what alarms were armed for. A boundary's lots are closed one after the other, in the order of time: arcs that ask
+        for order count on it."""
+        for alarm in alarms:
+            kind, name = alarm.component
+            if kind == "boundary":
+                self.pool.submit_arrivals(partial(self._close, self.intakes[name], alarm.name))
+            else:
+                self._wake(self.runners[name], alarm.name)
+
+    def _wake(self, runner: ArcRunner, alarm: str) -> None:
+        run, armed = parse_run_alarm(alarm)
         delivery = Delivery(self.worker.delivery(), "alarm")
         self.repeat(runner, str(run), lambda: runner.woken(run, delivery, armed))
 
@@ -265,7 +271,7 @@ class Engine:
         lot, generation = parse_alarm_name(alarm)
         component = f"boundary {intake.spec.name}"
         try:
-            with self._exclusive(component):
+            with self._exclusive(f"{component} {lot}"):
                 intake.close(lot, generation)
         except Exception as error:  # noqa: BLE001 - likewise
             self.fail(component, str(lot), error)
@@ -282,7 +288,7 @@ class Engine:
         """Ask a dataset's producer in this pipeline to settle a lot; another pipeline's is waited for."""
         for intake in self.intakes.values():
             if intake.spec.dataset.id == source.dataset.id:
-                with self._exclusive(f"boundary {intake.spec.name}"):
+                with self._exclusive(f"boundary {intake.spec.name} {lot}"):
                     return intake.settle(lot)
         for runner in self.runners.values():
             if any(sink.id == source.dataset.id for sink in runner.spec.sinks.values()):

@@ -133,7 +133,7 @@ class LocalRunner:
         self.engine.pool.settle_down()
         while (at := self.engine.alarms.next()) is not None and at <= to:
             self.clock.move(at)
-            self._fire(self.engine.alarms.take(at))
+            self.engine.fire(self.engine.alarms.take(at))
             self.engine.pool.settle_down()
         self.clock.move(to)
 
@@ -149,7 +149,7 @@ class LocalRunner:
             if not ready:
                 return self.report()
             self.engine.alarms.remove(ready)
-            self._fire(ready)
+            self.engine.fire(ready)
             self.engine.pool.settle_down()
             self._take_in()
 
@@ -190,10 +190,6 @@ class LocalRunner:
             _, ended = self.worker.others()
             recover(self.engine, again=again)
             self.worker.bury(ended)
-
-    def _fire(self, alarms: list[Pending]) -> None:
-        for alarm in alarms:
-            self.engine.fire(alarm)
 
     def report(self) -> Report:
         """What was done so far, and what is left."""

@@ -36,7 +36,7 @@ class Watching:
         with FolderWatch([landing.folder for landing in engine.landings], engine.pool.nudge) as folders:
             while not stop():
                 self._look(folders)
-                self._fire()
+                engine.fire(engine.alarms.take(engine.clock.now()))
                 self._share()
                 idle()
                 engine.pool.rest(wait_until(self._next(), engine.clock, BEAT))
@@ -46,10 +46,6 @@ class Watching:
         if stirred or now >= self._look_again or self._rested():
             self._look_again = now + (ECHO if stirred else LISTING)
             self._engine.look()
-
-    def _fire(self) -> None:
-        for alarm in self._engine.alarms.take(self._engine.clock.now()):
-            self._engine.fire(alarm)
 
     def _share(self) -> None:
         """Take up what a worker that ended has left, and lend a hand to those at work; hear what other projects announce."""
