@@ -23,7 +23,11 @@ SECOND = 0.0000133334
 """A gigabyte of memory for a second."""
 MEMORY, TIME = 0.5, 0.2
 """Gigabytes and seconds of one invocation that does nothing but the protocol: an upper bound."""
-INVOCATION = REQUEST + MEMORY * TIME * SECOND
+LOG = 0.5 / (1 << 30)
+"""A byte that is taken in by CloudWatch."""
+LOGGED = 1500
+"""Bytes that an invocation logs, metrics and Lambda's own lines with it: an upper bound."""
+INVOCATION = REQUEST + MEMORY * TIME * SECOND + LOGGED * LOG
 BUDGET = 0.00005
 
 
@@ -38,7 +42,7 @@ def section(quick: bool, say: Callable[[str], None]) -> Section:
         ("a boundary's lot of one object", calls.boundary(), once + SCHEDULE + INVOCATION),
     ]
     figures = tuple(_figure(what, counts, fixed) for what, counts, fixed in rows)
-    remark = f"List prices; an invocation is taken to last {TIME:g} s at {MEMORY:g} GB."
+    remark = f"List prices; an invocation is taken to last {TIME:g} s at {MEMORY:g} GB, and to log {LOGGED:,} bytes."
     return Section("Control on AWS, per 1,000 lots", figures, remark)
 
 

@@ -11,6 +11,11 @@ import pytest
 from benchmarks.figures import Figure, Section, markdown, missed, plain
 
 ROOT = Path(__file__).parents[2]
+SECTIONS = (
+    *("Store calls", "Start-up", "A declaration", "A manifest", "Overhead", "Growth", "Peak memory", "Status over"),
+    *("Cold start", "warm function", "on the wire", "events to manifests", "Control on AWS", "nothing happens", "Resources"),
+    "The program of a deployment",
+)
 
 
 def test_a_budget_is_held_by_the_median() -> None:
@@ -44,6 +49,18 @@ def test_missed_budgets_are_marked_and_told() -> None:
 def test_the_quick_run_measures_everything() -> None:
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--quick"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for title in ("Store calls", "Start-up", "A declaration", "A manifest", "Overhead", "Growth", "Peak memory", "Status over"):
+    for title in SECTIONS:
         assert title in done.stdout
     assert "budgets missed" in done.stdout
+
+
+def test_tables_replace_the_last_section_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n## Figures\n\nold\n")
+    command = [sys.executable, "-m", "benchmarks", "--only", "manifests", "--quick", "--into", str(page)]
+    for _ in range(2):
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    text = page.read_text()
+    assert text.startswith("# Page\n\n## Figures\n\nLinux" if sys.platform == "linux" else "# Page\n\n## Figures\n\n")
+    assert text.count("### A manifest of") == 1
+    assert "old" not in text
