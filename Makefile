@@ -27,7 +27,7 @@ test: $(VENV)/.dev ## run the tests (ARGS="-k name" goes to pytest, JOBS=0 runs 
 test-full: $(VENV)/.dev ## run all tests, those that take longer too
 	@$(PYTEST) $(ARGS)
 
-emulators: $(VENV)/.emulators ## set up what the tests of AWS run on (once; make clean keeps it)
+emulators: $(VENV)/.emulators $(VENV)/.node ## set up what the tests of AWS run on (once; make clean keeps it)
 
 lint: $(VENV)/.dev ## check style, types and the direction of imports
 	@$(BIN)/ruff check
@@ -88,4 +88,11 @@ $(VENV)/.emulators: requirements/emulators.txt requirements/ric.txt | $(VENV)/bi
 	@$(BIN)/python -m venv $(VENV)/emulators/ministack
 	@$(VENV)/emulators/ministack/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/emulators.txt
 	@$(PIP) install --require-hashes --target $(VENV)/emulators/ric -r requirements/ric.txt
+	@touch $@
+
+# What Lambda's Node runtimes bring beside Node, where there is a Node to run it.
+$(VENV)/.node: requirements/node/package.json requirements/node/package-lock.json | $(VENV)/bin/python
+	@mkdir -p $(VENV)/node && cp $^ $(VENV)/node
+	@command -v npm >/dev/null || { echo "make: no npm, so handlers in JavaScript will not be tried" >&2; exit 0; } && \
+	  npm ci --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

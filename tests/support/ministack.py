@@ -4,12 +4,15 @@ What it does is its authors' reading of AWS. Where that differs in a way that ma
 the same list stands in ``docs/testing.md``, and one test runs without any but the first:
 
 managed   functions of Lambda's Python runtimes run under the real Runtime Interface Client, on the Python of the tests, from
-          their archive alone (MiniStack would run them on its own interpreter, beside its own packages)
+          their archive alone (MiniStack would run them on its own interpreter, beside its own packages); those of its Node
+          runtimes stay with MiniStack's own worker, which is the machine's node
 tick      schedules are looked at five times a second, not every ten seconds (on AWS: within their minute)
 nagle     the runtime's interface answers in one packet; in two, each invocation waits 44 ms for an acknowledgement
 drain     an invocation that logs nothing is not waited for
 group     a grant to create schedules is held against the group that a request names, not against the group "default"
 retry     calls by rules and schedules are tried again and dead-lettered, as asynchronous calls are on AWS
+ends      both ends of an asynchronous call are told to the function that is their destination (MiniStack tells failures alone,
+          and tries to tell them once)
 queue     asynchronous calls wait for one of a few environments, as in AWS's own queue before a function whose concurrency is
           used up; else each would start a process at once (only where a test sends many)
 tls       calls count as encrypted, as buckets' policies ask for (only where a person's policy is tried)
@@ -36,9 +39,11 @@ from tests.support.engine import lacking
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(sys.prefix) / "emulators"
 """Where `make emulators` puts them."""
+NODE = Path(sys.prefix) / "node" / "node_modules"
+"""What Lambda's Node runtimes bring, where `make emulators` found npm."""
 ACCOUNT, REGION = "123456789012", "us-east-1"
 MANAGED = "managed"
-PATCHES = (MANAGED, "tick", "nagle", "drain", "group", "retry")
+PATCHES = (MANAGED, "tick", "nagle", "drain", "group", "retry", "ends")
 QUEUE = "queue"
 TLS = "tls"
 
@@ -58,8 +63,14 @@ if "managed" in on:
             os.chmod(path, 0o755)
         return folder
     functions._provided_runtime_code_dir = with_bootstrap
-    functions._execute_function_warm = functions._execute_function_provided_warm
-    runtime._worker_class_for = lambda config: runtime.ProvidedWorker
+    pooled = functions._execute_function_warm
+    def is_node(config):
+        return config.get("Runtime", "").startswith("nodejs")
+    def warm(function, event, request):
+        mine = pooled if is_node(function.get("config") or function) else functions._execute_function_provided_warm
+        return mine(function, event, request)
+    functions._execute_function_warm = warm
+    runtime._worker_class_for = lambda config: runtime.Worker if is_node(config) else runtime.ProvidedWorker
 if "tick" in on:
     import ministack.services.scheduler as scheduler
     scheduler._SCHEDULE_TICK_INTERVAL = 0.2
@@ -84,6 +95,29 @@ if "retry" in on:
         if function and config:
             functions.invoke_async_with_retry(functions._execution_record_for_config(function, config), json.loads(payload))
     events._dispatch_to_lambda = dispatch
+if "ends" in on:
+    import contextvars, threading
+    tried = functions.invoke_async_with_retry
+    def with_ends(function, event):
+        chosen = function.get("event_invoke_config") or {}
+        ends = chosen.get("DestinationConfig") or {}
+        success, failure = ((ends.get(end) or {}).get("Destination", "") for end in ("OnSuccess", "OnFailure"))
+        if ":lambda:" not in success + failure:
+            return tried(function, event)
+        assert chosen.get("MaximumRetryAttempts") == 0, "what is told by a destination is tried once"
+        def run():
+            done = functions._execute_function(function, event)
+            failed = bool(done.get("error"))
+            target, config, _ = functions._get_func_record_for_ref(failure if failed else success)
+            arn = (function.get("config") or function)["FunctionArn"]
+            condition = "RetriesExhausted" if failed else "Success"
+            context = {"requestId": functions.new_uuid(), "functionArn": arn + ":$LATEST", "condition": condition}
+            answer = {"statusCode": 200, "executedVersion": "$LATEST", **({"functionError": "Unhandled"} if failed else {})}
+            record = {"version": "1.0", "requestContext": {**context, "approximateInvokeCount": 1}, "requestPayload": event}
+            record |= {"responseContext": answer, "responsePayload": done.get("body")}
+            functions.invoke_async_with_retry(functions._execution_record_for_config(target, config), record)
+        threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+    functions.invoke_async_with_retry = with_ends
 if "queue" in on:
     import threading
     environments, execute = threading.BoundedSemaphore(4), functions._execute_function
@@ -132,6 +166,7 @@ class MiniStack:
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = Path(tempfile.mkdtemp(prefix="ms-"))  # it leaves folders behind: in here they go with it
         self.log = self.folder / "log"
+        (self.folder / NODE.name).symlink_to(NODE)  # above the folders that it unpacks functions into: there Node finds packages
         bootstrap = BOOTSTRAP.format(python=python, ric=home / "ric")
         own = {
             "PATH": "/usr/bin:/bin",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from textwrap import dedent
@@ -13,6 +16,7 @@ import pytest
 from clusterless.runtime.errors import InvalidInput, WorkloadError, WorkloadTimeout
 from clusterless.runtime.workloads import execute
 from clusterless.runtime.workloads.native import module_of
+from tests.house.pages import ROOT, blocks
 from tests.runtime.workloads.world import CLEAN, LOT, World
 
 FOLDER = f"{CLEAN}lot={LOT}/0001-0001/"
@@ -48,6 +52,22 @@ def native(folder: Path, files: dict[str, str], handler: str = "index.handler", 
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(dedent(text))
     return {"kind": "native", "function": handler, "runtime": "node22", "code": "code", **more}
+
+
+@needs_node
+def test_the_example_of_the_documentation_runs_in_a_folder(tmp_path: Path) -> None:
+    script = "set -eu\n"
+    for block in blocks(ROOT / "docs" / "native-handlers.md"):
+        if block.file:
+            (tmp_path / block.file).parent.mkdir(exist_ok=True)
+            (tmp_path / block.file).write_text(block.code)
+        elif block.language == "sh":
+            script += block.code
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    own = os.environ | {"PATH": path}
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("HELLO\n!")
 
 
 @needs_node

@@ -25,7 +25,7 @@ from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads.remote import collected, told
 
 LONGEST = 128 << 10
-"""Bytes of what a handler is called with: half of what Lambda takes, since it comes back beside the handler's answer."""
+"""Bytes of what a handler is called with: half of what an asynchronous call takes, as it comes back beside the answer."""
 
 
 class HandlerJobs:
