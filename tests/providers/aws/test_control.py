@@ -20,12 +20,18 @@ from tests.support.ministack import ACCOUNT, REGION, MiniStack
 PLACEMENT = {"stage": "dev", "account": ACCOUNT, "region": REGION}
 RAW, QUEUED = boundary("raw"), boundary("queued")
 TICKS = boundary("ticks", kind="schedule")
+FOREIGN, THEIRS = boundary("foreign"), "111122223333"
+"""A boundary that watches a bucket of another account."""
 CLEAN = arc("clean", {"left": source(RAW), "right": source(TICKS)})
 CODE = b"import json\ndef handler(event, context):\n    print('CALLED ' + json.dumps(event))\n"
 
 
 def named(spec: BoundarySpec | ArcSpec) -> ProducerSpec:
     return ProducerSpec("arc" if isinstance(spec, ArcSpec) else "boundary", spec.project, spec.version, spec.name)
+
+
+def rules(spec: BoundarySpec | ArcSpec) -> list[wiring.Rule]:
+    return wiring.rules(spec, HOME, THEIRS if spec is FOREIGN else None)
 
 
 class Cloud:
@@ -38,7 +44,7 @@ class Cloud:
         )
         self.control = Control(PLACEMENT, Asking(REGION, stack.client))
         self.schedules.create_schedule_group(Name=HOME.schedule_group)
-        for spec in (RAW, QUEUED, TICKS, CLEAN):
+        for spec in (RAW, QUEUED, TICKS, CLEAN, FOREIGN):
             self._component(spec)
 
     def _component(self, spec: BoundarySpec | ArcSpec) -> None:
@@ -53,9 +59,12 @@ class Cloud:
             self.queues.create_queue(QueueName=names.queue)
             self.functions.create_event_source_mapping(EventSourceArn=names.queue_arn, FunctionName=names.function)
             target = names.queue_arn
-        for rule in wiring.rules(spec, HOME):
-            self.events.put_rule(Name=rule.name, EventPattern=rule.pattern)
-            self.events.put_targets(Rule=rule.name, Targets=[{"Id": "component", "Arn": target}])
+        for rule in rules(spec):
+            bus = rule.bus or "default"
+            if rule.bus:
+                self.events.create_event_bus(Name=bus)
+            self.events.put_rule(Name=rule.name, EventPattern=rule.pattern, EventBusName=bus)
+            self.events.put_targets(Rule=rule.name, Targets=[{"Id": "component", "Arn": target}], EventBusName=bus)
         if spec is TICKS:
             self.schedules.create_schedule(
                 GroupName=HOME.schedule_group,
@@ -66,7 +75,8 @@ class Cloud:
             )
 
     def states(self, spec: BoundarySpec | ArcSpec) -> list[str]:
-        return [self.events.describe_rule(Name=rule.name)["State"] for rule in wiring.rules(spec, HOME)]
+        named = [{"Name": rule.name, "EventBusName": rule.bus or "default"} for rule in rules(spec)]
+        return [self.events.describe_rule(**rule)["State"] for rule in named]
 
     def letter(self, spec: BoundarySpec | ArcSpec, body: Any) -> None:
         url = self.queues.get_queue_url(QueueName=wiring.names_of(spec, HOME).dead_letters)["QueueUrl"]
@@ -123,7 +133,7 @@ def test_a_component_is_called(cloud: Cloud) -> None:
     assert cloud.called(CLEAN, 1) == [{"clusterless": "reconcile"}]
 
 
-@pytest.mark.parametrize("spec", [RAW, QUEUED, CLEAN], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [RAW, QUEUED, CLEAN, FOREIGN], ids=lambda spec: spec.name)
 def test_rules_are_switched_and_a_component_that_is_on_again_looks_for_what_it_missed(
     cloud: Cloud, spec: BoundarySpec | ArcSpec
 ) -> None:
@@ -133,7 +143,7 @@ def test_rules_are_switched_and_a_component_that_is_on_again_looks_for_what_it_m
     assert cloud.control.toggle(named(spec), True) is False
     assert set(cloud.states(spec)) == {"ENABLED"}
     assert cloud.called(spec, 1) == [{"clusterless": "reconcile"}]
-    others = [it for it in (RAW, QUEUED, CLEAN) if it is not spec]
+    others = [it for it in (RAW, QUEUED, CLEAN, FOREIGN) if it is not spec]
     assert all(state == "ENABLED" for it in others for state in cloud.states(it))
 
 

@@ -30,6 +30,7 @@ from tests.providers.aws.declared import ACCOUNT, COPIED, PLACE, RAW, REGION, de
 
 HOME = Home.of(PLACE)
 ME = Owner("", "org", "proj", "dev")
+THEIRS = "111122223333"
 
 
 @contextmanager
@@ -189,7 +190,7 @@ QUEUES = {
 
 def test_a_bucket_that_announces_is_left_alone() -> None:
     with account(("get_bucket_notification_configuration", {"EventBridgeConfiguration": {}})) as existing:
-        existing.check_announced(["lake"], switch=True, change=True)
+        existing.check_announced("lake", switch=True, change=True)
 
 
 def test_one_that_does_not_is_told_with_the_command_that_keeps_its_other_notifications() -> None:
@@ -197,7 +198,7 @@ def test_one_that_does_not_is_told_with_the_command_that_keeps_its_other_notific
         account(("get_bucket_notification_configuration", QUEUES)) as existing,
         pytest.raises(InvalidInput, match="nothing would ever arrive") as caught,
     ):
-        existing.check_announced(["lake"], switch=False, change=True)
+        existing.check_announced("lake", switch=False, change=True)
     command = caught.value.fix.split("'")[1]
     assert json.loads(command) == {**QUEUES, "EventBridgeConfiguration": {}}
 
@@ -205,13 +206,13 @@ def test_one_that_does_not_is_told_with_the_command_that_keeps_its_other_notific
 def test_it_is_switched_on_where_that_is_asked_for_and_never_in_a_preview() -> None:
     read = ("get_bucket_notification_configuration", QUEUES)
     with account(read) as existing:
-        existing.check_announced(["lake"], switch=True, change=False)
+        existing.check_announced("lake", switch=True, change=False)
     client = boto3.client("s3", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(client) as stubber:
         stubber.add_response(*read)
         wanted = {"Bucket": "lake", "NotificationConfiguration": {**QUEUES, "EventBridgeConfiguration": {}}}
         stubber.add_response("put_bucket_notification_configuration", {}, wanted)
-        Existing(HOME, lambda name: client).check_announced(["lake"], switch=True, change=True)
+        Existing(HOME, lambda name: client).check_announced("lake", switch=True, change=True)
         stubber.assert_no_pending_responses()
 
 
@@ -220,7 +221,75 @@ def test_a_watched_bucket_that_is_not_there_is_told() -> None:
         account(("get_bucket_notification_configuration", "NoSuchBucket")) as existing,
         pytest.raises(InvalidInput, match="the watched bucket 'lake' is not there"),
     ):
-        existing.check_announced(["lake"], switch=True, change=True)
+        existing.check_announced("lake", switch=True, change=True)
+
+
+@contextmanager
+def headed(*replies: dict[str, Any] | str, region: str | None = None) -> Iterator[Existing]:
+    """An account that answers so when it is asked about a bucket; a refusal tells of its ``region``."""
+    client = boto3.client("s3", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stubber:
+        for reply in replies:
+            if isinstance(reply, str):
+                told = {"HTTPHeaders": {"x-amz-bucket-region": region}} if region else {}
+                stubber.add_client_error("head_bucket", reply, response_meta=told)
+            else:
+                stubber.add_response("head_bucket", reply)
+        yield Existing(HOME, lambda name: client)
+        stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("sender", [None, THEIRS])
+def test_a_watched_bucket_is_where_it_is_heard_of(sender: str | None) -> None:
+    with headed({"BucketRegion": REGION}) as existing:
+        existing.check_place("lake", sender)
+    with headed({}) as existing:  # who does not say where it is, is not doubted
+        existing.check_place("lake", sender)
+
+
+@pytest.mark.parametrize("sender", [None, THEIRS])
+def test_one_of_another_region_is_refused(sender: str | None) -> None:
+    words = f"the watched bucket 'lake' is in eu-west-1, and the pipeline, in {REGION}, hears nothing of it"
+    with headed({"BucketRegion": "eu-west-1"}) as existing, pytest.raises(InvalidInput, match=words) as caught:
+        existing.check_place("lake", sender)
+    assert caught.value.where == "s3://lake"
+    assert caught.value.fix == f"deploy to eu-west-1, or watch a bucket in {REGION} that S3 replicates it to"
+
+
+def test_one_of_another_account_has_to_be_declared() -> None:
+    with headed("403", {}) as existing, pytest.raises(InvalidInput, match=f"'lake' is not of account {ACCOUNT} ") as caught:
+        existing.check_place("lake")
+    assert 'clusterless:bucketAccounts["lake"]' in caught.value.fix
+    with headed("403", "403") as existing, pytest.raises(InvalidInput, match=", or may not be looked at"):
+        existing.check_place("lake")
+    with headed("403", {}) as existing, pytest.raises(InvalidInput, match=f"'lake' is not of account {THEIRS}"):
+        existing.check_place("lake", THEIRS)  # a third one's
+    with headed("404") as existing, pytest.raises(InvalidInput, match="the watched bucket 'lake' is not there"):
+        existing.check_place("lake", THEIRS)
+
+
+def test_a_declared_one_need_not_be_seen_by_who_deploys() -> None:
+    """Its own policy may let in the functions alone. A refusal tells of its region all the same."""
+    with headed("403", "403", region=REGION) as existing:
+        existing.check_place("lake", THEIRS)
+    with headed("403", "403") as existing:
+        existing.check_place("lake", THEIRS)
+    with headed("403", "403", region="eu-west-1") as existing, pytest.raises(InvalidInput, match="is in eu-west-1"):
+        existing.check_place("lake", THEIRS)
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_bucket_of_another_account_is_looked_at_and_never_changed(declared: bool) -> None:
+    asked: list[Asked] = []
+
+    def existing(home: Home) -> Asked:
+        asked.append(Asked(home))
+        return asked[0]
+
+    accounts = {"bucketAccounts": json.dumps({"lake": THEIRS})} if declared else {}
+    deployed(config={"lookups": "true", **accounts}, existing=existing)
+    assert ("head_bucket", "lake", THEIRS if declared else ACCOUNT) in asked[0].owners
+    assert (("get_bucket_notification_configuration", "lake") in asked[0].questions) is not declared
 
 
 LEFT_BEHIND = {"cls:project:name": "bootstrap", "cls:project:version": "1", "cls:project:stage": "DEV", "team": "logs"}
@@ -244,14 +313,18 @@ class Asked(Existing):
     """Notes what is asked, and finds nothing wrong."""
 
     questions: list[Any]
+    owners: list[Any]
+    """Whose buckets were asked about."""
 
     def __init__(self, home: Home) -> None:
         super().__init__(home, lambda name: None)
-        self.questions = []
+        self.questions, self.owners = [], []
 
     def _ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
         self.questions.append((operation, arguments.get("Key") or arguments.get("Bucket")))
-        return {"Account": ACCOUNT, "EventBridgeConfiguration": {}} if operation not in ("get_object", "head_bucket") else None
+        self.owners.append((operation, arguments.get("Bucket"), arguments.get("ExpectedBucketOwner")))
+        absent = operation == "get_object" or (operation == "head_bucket" and arguments["Bucket"] != "lake")
+        return None if absent else {"Account": ACCOUNT, "EventBridgeConfiguration": {}}
 
 
 @pytest.mark.parametrize(("more", "owners"), [({}, 2), ({"bootstrap": "false"}, 1), ({"takeOver": "true"}, 0)])

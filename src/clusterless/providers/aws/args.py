@@ -96,6 +96,23 @@ class FunctionArgs:
         return self.settings.of(self.spec.name)
 
     @property
+    def watched(self) -> str | None:
+        """The bucket that a boundary watches."""
+        watches = isinstance(self.spec, BoundarySpec) and self.spec.kind == "put"
+        return wiring.watched(self.spec)[0] if watches else None
+
+    @property
+    def sender(self) -> str | None:
+        """The account of that bucket, if it is another one."""
+        owner = self.settings.bucket_accounts.get(self.watched or "")
+        return None if owner == self.home.account else owner
+
+    @cached_property
+    def rules(self) -> list[wiring.Rule]:
+        """What starts it. Raises :class:`InvalidInput` for a pattern that EventBridge does not take."""
+        return wiring.rules(self.spec, self.home, self.sender)
+
+    @property
     def processor(self) -> str:
         """The architecture that its function runs on."""
         return self.architecture or self.own.architecture or "arm64"
@@ -132,7 +149,7 @@ class FunctionArgs:
 
     def check(self) -> None:
         """Raise what AWS would refuse, before anything is registered: limits of patterns, policies, times."""
-        wiring.rules(self.spec, self.home)
+        assert self.rules is not None
         wiring.timeout(self.spec)
         if isinstance(self.spec, BoundarySpec) and self.spec.kind == "schedule":
             wiring.every(self.spec.lot_unit, self.spec.name)

@@ -2,16 +2,18 @@
 
 * :class:`PutBoundary`: a rule on the default bus, the only one that S3's events reach, for a prefix of a bucket. It calls the
   function directly; at a declared high rate it fills a queue that the function takes batches from. A queue is polled, and
-  billed, when nothing arrives, so that is nobody's default.
+  billed, when nothing arrives, so that is nobody's default. A bucket of another account is heard of on a bus of the boundary's
+  own, which takes what one rule of that account sends.
 * :class:`ScheduleBoundary`: a recurring schedule, at the end of each interval.
 """
 
 from __future__ import annotations
 
 import pulumi
-from pulumi_aws import lambda_, scheduler
+from pulumi_aws import cloudwatch, lambda_, scheduler
 
-from clusterless.providers.aws import wiring
+from clusterless.providers.aws import foreign, wiring
+from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws.args import FunctionArgs
 from clusterless.providers.aws.component import DAY, FunctionComponent
 from clusterless.runtime.errors import InvalidInput
@@ -39,6 +41,8 @@ class PutBoundary(FunctionComponent):
 
     def connect(self) -> None:
         if not self.args.own.high_rate:
+        if self.args.sender:
+            self._hear(self.args.sender)
             super().connect()
             return
         queue = self.queue(
@@ -63,6 +67,26 @@ class PutBoundary(FunctionComponent):
             opts=self.options(depends_on=[self.granted], ignore_changes=["enabled"]),  # as the state of rules
         )
 
+
+    def _hear(self, sender: str) -> None:
+        """Have a bus that the bucket's account may send to. The account's own would do, but all of its rules would then meet what
+        another account sends."""
+        args = self.args
+        made = cloudwatch.EventBus(
+            self.child("bus"), name=args.names.bus, region=self.region, tags=args.tags, opts=self.options()
+        )
+        policy = policies.bus_policy(args.home, args.names.bus, sender, args.names.rule())
+        allowed = cloudwatch.EventBusPolicy(
+            self.child("bus-policy"),
+            event_bus_name=made.name,
+            policy=wiring.compact(policy),
+            region=self.region,
+            opts=self.options(),
+        )
+        self.bus = made.name
+        self.before_events.append(allowed)
+        if pulumi.runtime.is_dry_run():
+            pulumi.warn(foreign.told(args, sender), self)
 
 class ScheduleBoundary(FunctionComponent):
     """Makes a lot of every interval."""

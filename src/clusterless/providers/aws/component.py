@@ -79,7 +79,9 @@ class FunctionComponent(Component):
         super().__init__(name, opts)
         self.args = args
         self.region = args.home.region
-        self.rules = wiring.rules(args.spec, args.home)
+        self.rules = args.rules
+        self.bus: pulumi.Output[str] | None = None
+        """The bus that its rules are on, if not the account's own."""
         self.before_events: list[pulumi.Resource] = []
         """What has to be there before the first event: no rule has a target earlier. Kinds add what is theirs in ``connect``."""
         logs = self._logs()
@@ -146,7 +148,7 @@ class FunctionComponent(Component):
             tags=self.args.tags,
             opts=self.options(),
         )
-        allowed = [home.arn("events", f"rule/{rule.name}") for rule in self.rules]
+        allowed = [rule.arn(home) for rule in self.rules]
         policy = sqs.QueuePolicy(
             self.child(f"{what}-policy"),
             queue_url=made.id,
@@ -230,7 +232,7 @@ class FunctionComponent(Component):
             action="lambda:InvokeFunction",
             function=self.function.name,
             principal="events.amazonaws.com",
-            source_arn=self.args.home.arn("events", f"rule/{rule.name}"),
+            source_arn=rule.arn(self.args.home),
             source_account=self.args.home.account,
             region=self.region,
             opts=self.options(),
@@ -241,6 +243,7 @@ class FunctionComponent(Component):
         return cloudwatch.EventRule(
             self.child(rule.suffix),
             name=rule.name,
+            event_bus_name=self.bus,
             event_pattern=rule.pattern,
             state="ENABLED",
             region=self.region,
@@ -256,6 +259,7 @@ class FunctionComponent(Component):
         cloudwatch.EventTarget(
             self.child(f"{rule.suffix}-target"),
             rule=made.name,
+            event_bus_name=self.bus,
             target_id="component",
             arn=arn,
             dead_letter_config={"arn": self.dead_letters.arn},

@@ -43,7 +43,7 @@ class Control:
         """Its rules and its schedule; where arrivals wait in a queue, the reading of that, too. Alarms of lots that it has in
         hand still fire. Enabled, it looks for what it has missed."""
         names = self._names(component)
-        parts = [self._rule(name, enabled) for name in self._rules(names)]
+        parts = [self._rule(rule, enabled) for rule in self._rules(names)]
         if component.kind == "boundary":
             parts += [*self._schedule(names, enabled), *self._mappings(names, enabled)]
         if not parts:
@@ -89,18 +89,21 @@ class Control:
         where = self._names(component).function_arn
         return InvalidInput(f"{of} is not deployed here", where=where, fix="cls deploy, or correct the name and the placement")
 
-    def _rules(self, names: ComponentNames) -> Iterator[str]:
-        """The rules that call a component, or fill its queue. Those that only tell of a job's end are not among what is switched:
-        what was begun is finished."""
-        for target in (names.function_arn, *([names.queue_arn] if names.sort == "boundary" else [])):
-            found = self._asking.pages("events", "list_rule_names_by_target", "RuleNames", TargetArn=target)
-            yield from (name for name in found if name != names.job_rule)
+    def _rules(self, names: ComponentNames) -> Iterator[dict[str, str]]:
+        """The rules that call a component, or fill its queue, on the account's bus and on one of its own. Those that only tell of
+        a job's end are not among what is switched: what was begun is finished."""
+        boundary = names.sort == "boundary"
+        for bus in ("default", *([names.bus] if boundary else [])):
+            for target in (names.function_arn, *([names.queue_arn] if boundary else [])):
+                of = {"TargetArn": target, "EventBusName": bus}
+                found = self._asking.pages("events", "list_rule_names_by_target", "RuleNames", **of)
+                yield from ({"Name": name, "EventBusName": bus} for name in found if name != names.job_rule)
 
-    def _rule(self, name: str, enabled: bool) -> bool:
+    def _rule(self, rule: Mapping[str, str], enabled: bool) -> bool:
         """Switch a rule; whether it was on."""
-        was = (self._asking.ask("events", "describe_rule", Name=name) or {}).get("State") == "ENABLED"
+        was = (self._asking.ask("events", "describe_rule", **rule) or {}).get("State") == "ENABLED"
         if was != enabled:
-            self._asking.ask("events", "enable_rule" if enabled else "disable_rule", Name=name)
+            self._asking.ask("events", "enable_rule" if enabled else "disable_rule", **rule)
         return was
 
     def _schedule(self, names: ComponentNames, enabled: bool) -> Iterator[bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from typing import Any
@@ -18,7 +18,7 @@ from clusterless.model.registered import read_json
 from clusterless.providers.aws.asking import Asking, Clients
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE
-from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.errors import InvalidInput, StoreDenied
 
 TOOL = "clusterless"
 
@@ -131,30 +131,82 @@ class Existing:
         found = {it["Key"]: it["Value"] for it in reply["TagSet"]}
         return tags.items() <= found.items()
 
-    def check_announced(self, buckets: Iterable[str], *, switch: bool, change: bool) -> None:
-        """See to it that existing buckets tell EventBridge of their objects.
+    def check_place(self, bucket: str, sender: str | None = None) -> None:
+        """Refuse a watched bucket that is not where it would be heard of: of another account than ``sender`` (None: the
+        placement's), or of another region. Where neither can be seen, it may be there."""
+        owner = sender or self._home.account
+        try:
+            reply = self._ask("s3", "head_bucket", Bucket=bucket, ExpectedBucketOwner=owner)
+        except StoreDenied as error:
+            reply = self._head_as_anybodys(bucket, owner, error, declared=sender is not None)
+        if reply is None:
+            raise _absent(bucket)
+        region = reply.get("BucketRegion") or self._home.region
+        if region != self._home.region:
+            raise InvalidInput(
+                f"the watched bucket '{bucket}' is in {region}, and the pipeline, in {self._home.region}, hears nothing of it",
+                where=f"s3://{bucket}",
+                fix=f"deploy to {region}, or watch a bucket in {self._home.region} that S3 replicates it to",
+            )
 
-        Their notifications are one document that belongs to whoever made the bucket, so it is only added to, with ``switch``
-        and where ``change`` allows (not in a preview); else the error says the command.
+    def _head_as_anybodys(self, bucket: str, owner: str, error: StoreDenied, *, declared: bool) -> Mapping[str, Any] | None:
+        """A bucket that is not ``owner``'s, or may not be looked at. Who may look at it knows that it is another's; who may not
+        still hears of its region."""
+        try:
+            self._ask("s3", "head_bucket", Bucket=bucket)
+        except StoreDenied as refused:
+            if not declared:
+                raise InvalidInput(
+                    f"the watched bucket '{bucket}' is not of account {owner}, or may not be looked at",
+                    where=f"s3://{bucket}",
+                    fix=f"if it is another account's: {_declared(bucket)}; else use credentials with s3:ListBucket on it",
+                ) from error
+            return {"BucketRegion": _headers(refused).get("x-amz-bucket-region")}
+        raise InvalidInput(
+            f"the watched bucket '{bucket}' is not of account {owner}",
+            where=f"s3://{bucket}",
+            fix=f"say whose it is: {_declared(bucket)}",
+        ) from error
+
+    def check_announced(self, bucket: str, *, switch: bool, change: bool) -> None:
+        """See to it that an existing bucket tells EventBridge of its objects.
+
+        Its notifications are one document that belongs to whoever made the bucket, so it is only added to, with ``switch`` and
+        where ``change`` allows (not in a preview); else the error says the command.
         """
-        for bucket in buckets:
-            found = self._ask("s3", "get_bucket_notification_configuration", Bucket=bucket)
-            if found is None:
-                raise InvalidInput(
-                    f"the watched bucket '{bucket}' is not there",
-                    where=f"s3://{bucket}",
-                    fix="create it, or declare it as an S3Bucket of the pipeline",
-                )
-            if "EventBridgeConfiguration" in found:
-                continue
-            wanted = {**{key: value for key, value in found.items() if key != "ResponseMetadata"}, "EventBridgeConfiguration": {}}
-            if not switch:
-                command = json.dumps(wanted, separators=(",", ":"))
-                raise InvalidInput(
-                    f"the watched bucket '{bucket}' does not tell EventBridge of its objects, so nothing would ever arrive",
-                    where=f"s3://{bucket}",
-                    fix=f"aws s3api put-bucket-notification-configuration --bucket {bucket} --notification-configuration "
-                    f"'{command}', or let it be done: pulumi config set {NAMESPACE}:switchEventBridge true",
-                )
-            if change:
-                self._ask("s3", "put_bucket_notification_configuration", Bucket=bucket, NotificationConfiguration=wanted)
+        found = self._ask("s3", "get_bucket_notification_configuration", Bucket=bucket)
+        if found is None:
+            raise _absent(bucket)
+        if "EventBridgeConfiguration" in found:
+            return
+        wanted = {**{key: value for key, value in found.items() if key != "ResponseMetadata"}, "EventBridgeConfiguration": {}}
+        if not switch:
+            command = json.dumps(wanted, separators=(",", ":"))
+            raise InvalidInput(
+                f"the watched bucket '{bucket}' does not tell EventBridge of its objects, so nothing would ever arrive",
+                where=f"s3://{bucket}",
+                fix=f"aws s3api put-bucket-notification-configuration --bucket {bucket} --notification-configuration "
+                f"'{command}', or let it be done: pulumi config set {NAMESPACE}:switchEventBridge true",
+            )
+        if change:
+            self._ask("s3", "put_bucket_notification_configuration", Bucket=bucket, NotificationConfiguration=wanted)
+
+
+def _absent(bucket: str) -> InvalidInput:
+    return InvalidInput(
+        f"the watched bucket '{bucket}' is not there",
+        where=f"s3://{bucket}",
+        fix="create it, or declare it as an S3Bucket of the pipeline",
+    )
+
+
+def _declared(bucket: str) -> str:
+    """How a bucket of another account is declared."""
+    return f"pulumi config set --path '{NAMESPACE}:bucketAccounts[\"{bucket}\"]' ACCOUNT"
+
+
+def _headers(error: StoreDenied) -> Mapping[str, str]:
+    """What came with a refusal."""
+    response: Mapping[str, Any] = getattr(error.__cause__, "response", None) or {}
+    found: Mapping[str, str] = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return found

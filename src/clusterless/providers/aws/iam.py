@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clusterless.providers.aws.catalogue import table_name
@@ -243,6 +244,26 @@ def queue_policy(home: Home, queue: str, rules: Sequence[str]) -> Policy:
 def _tls(action: str, resources: Sequence[str]) -> Statement:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
     return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": _one(resources), "Condition": condition}
+
+
+def exported(home: Home, bucket: str, log_group: str, prefix: str) -> list[Statement]:
+    """What a bucket's policy says for CloudWatch Logs to export a log group of this account there."""
+    source = {**_from(home, home.arn("logs", f"log-group:{log_group}:*"), "ArnLike")}
+    said: Statement = {"Effect": "Allow", "Principal": {"Service": f"logs.{home.region}.amazonaws.com"}}
+    owned = {**source, "StringEquals": {**source["StringEquals"], "s3:x-amz-acl": "bucket-owner-full-control"}}
+    arn = home.bucket_arn(bucket)
+    return [
+        {**said, "Action": "s3:GetBucketAcl", "Resource": arn, "Condition": source},
+        {**said, "Action": "s3:PutObject", "Resource": f"{arn}/{prefix}*", "Condition": owned},
+    ]
+
+
+def bus_policy(home: Home, bus: str, sender: str, rule: str) -> Policy:
+    """A bus that one rule of another account sends to, and nobody else; not that account's other rules or people either."""
+    principal = {"AWS": f"arn:{home.partition}:iam::{sender}:root"}
+    sends: Statement = {"Sid": "Sender", "Effect": "Allow", "Principal": principal, "Action": "events:PutEvents"}
+    condition = {"ArnEquals": {"aws:SourceArn": replace(home, account=sender).arn("events", f"rule/{rule}")}}
+    return document([{**sends, "Resource": home.arn("events", f"event-bus/{bus}"), "Condition": condition}])
 
 
 def bucket_policy(home: Home, bucket: str, create_only: Sequence[str] = ()) -> Policy:

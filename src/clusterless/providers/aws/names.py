@@ -146,6 +146,11 @@ class ComponentNames:
         return name if role in (None, "main") else shorten(f"{name}-{role}", LIMITS["rule"])
 
     @cached_property
+    def bus(self) -> str:
+        """The bus that a boundary's rule is on where the watched bucket is of another account."""
+        return shorten(f"{self._names.rule(self.name)}-bus", LIMITS["rule"])
+
+    @cached_property
     def job(self) -> str:
         """The queue and the definition of an arc's containers, and the environment they run in if it is the arc's own."""
         return self._names.job(self.name)

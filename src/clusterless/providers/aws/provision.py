@@ -94,7 +94,7 @@ class Deployment(Component):
         return made
 
     def _is_there(self, resource: Resource) -> bool:
-        return isinstance(resource, declared.S3Bucket) and resource.bucket_name in self.args.settings.existing_buckets
+        return isinstance(resource, declared.S3Bucket) and resource.bucket_name in self.args.settings.kept_buckets
 
     def _resource(self, resource: Resource, made: Mapping[str, Component]) -> Component:
         args = self.args
@@ -224,14 +224,15 @@ def look(args: DeploymentArgs, there: Existing) -> None:
 
 
 def see_announced(args: DeploymentArgs, there: Existing) -> None:
-    """See to it that watched buckets tell of their objects. It comes last: where it is asked for, it changes a bucket."""
-    buckets = {it.bucket_name for it in args.pipeline.resources if isinstance(it, declared.S3Bucket)}
-    watched = {wiring.watched(it)[0]: it.name for it in args.spec.boundaries if it.kind == "put"}
+    """See to it that watched buckets tell of their objects. It comes last: where it is asked for, it changes a bucket. One of
+    another account is never touched: what it takes is told with the plan."""
     switched = {it.name for it in args.pipeline.boundaries if _switches(it)}
-    for bucket, boundary in watched.items():
-        if bucket not in buckets or bucket in args.settings.existing_buckets:
-            switch = args.settings.switch_event_bridge or boundary in switched
-            there.check_announced([bucket], switch=switch, change=not pulumi.runtime.is_dry_run())
+    for bucket, found in args.watched.items():
+        if found.sender is None:
+            switch = args.settings.switch_event_bridge or found.spec.name in switched
+            there.check_announced(bucket, switch=switch, change=not pulumi.runtime.is_dry_run())
+    for bucket, found in args.watched.items():
+        there.check_place(bucket, found.sender)
 
 
 def adopting(args: DeploymentArgs, there: Existing) -> DeploymentArgs:
@@ -239,7 +240,7 @@ def adopting(args: DeploymentArgs, there: Existing) -> DeploymentArgs:
     settings, project, home = args.settings, args.pipeline.project, args.home
     ours = {home.bucket(kind): own_tags(SCOPE, VERSION, home.stage) for kind in StoreKind} if settings.bootstrap else {}
     for bucket in args.pipeline.resources:
-        if isinstance(bucket, declared.S3Bucket) and bucket.bucket_name not in settings.existing_buckets:
+        if isinstance(bucket, declared.S3Bucket) and bucket.bucket_name not in settings.kept_buckets:
             ours[bucket.bucket_name] = own_tags(project.name, project.version, home.stage)
     found = tuple(bucket for bucket, tags in ours.items() if there.left_behind(bucket, tags))
     return replace(args, settings=settings.model_copy(update={"adopt_buckets": (*settings.adopt_buckets, *found)}))

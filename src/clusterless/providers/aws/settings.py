@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from clusterless.model.base import Model, Text, declaring, refused
 from clusterless.model.naming import bucket_problem
@@ -73,6 +73,8 @@ Memory = Annotated[int, Field(ge=128, le=10_240)]
 Concurrency = Annotated[int, Field(ge=1)]
 Architecture = Literal["arm64", "x86_64"]
 BucketName = Annotated[str, AfterValidator(_bucket)]
+Account = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), AfterValidator(_account)]
+"""Twelve digits: a number where a stack's configuration has made one of them."""
 
 
 class ComponentSettings(Model):
@@ -103,7 +105,7 @@ class Settings(Model):
     """Settings of a deployment."""
 
     provider: Literal["aws"] = "aws"
-    account: Annotated[str, AfterValidator(_account)] | None = None
+    account: Account | None = None
     region: Text | None = None
     stage: Text | None = None
     root: Annotated[str, AfterValidator(_root)] | None = None
@@ -135,6 +137,9 @@ class Settings(Model):
     """Whether the placement's three buckets belong to this deployment; one of a placement's deployments has them."""
     existing_buckets: tuple[BucketName, ...] = ()
     """Buckets that are there and stay as they are: used, and neither created nor changed."""
+    bucket_accounts: dict[BucketName, Account] = Field(default_factory=dict)
+    """Watched buckets of other accounts: name → account. They are there, and stay as they are; their account has to have a rule
+    that tells of their objects, which the plan spells out."""
     adopt_buckets: tuple[BucketName, ...] = ()
     """Buckets that are there and become this deployment's. Those that an earlier one left behind do so anyway, by their tags."""
     switch_event_bridge: bool = False
@@ -161,6 +166,11 @@ class Settings(Model):
     @declaring
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
+
+    @property
+    def kept_buckets(self) -> frozenset[str]:
+        """Buckets that are somebody else's to make and to change."""
+        return frozenset((*self.existing_buckets, *self.bucket_accounts))
 
     def of(self, component: str) -> ComponentSettings:
         """What holds for one component."""

@@ -114,7 +114,7 @@ def handler_timeout(spec: ArcSpec) -> int:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule on the default event bus."""
+    """A rule of EventBridge."""
 
     name: str
     suffix: str
@@ -122,12 +122,18 @@ class Rule:
     pattern: str
 
 
-def rules(spec: Spec, home: Home) -> list[Rule]:
+    bus: str | None = None
+    """The bus it is on, if not the account's own."""
+
+def rules(spec: Spec, home: Home, sender: str | None = None) -> list[Rule]:
     """The rules that start a component: one for what a boundary watches; one for all sources whose lots start an arc, and more
-    only where their patterns are too long for one."""
+    only where their patterns are too long for one. ``sender``: the account of the watched bucket, if that is another one."""
     names = names_of(spec, home)
     if isinstance(spec, BoundarySpec):
-        return [Rule(names.rule(), "rule", _checked(_arrivals(spec), spec))] if spec.kind == "put" else []
+        if spec.kind != "put":
+            return []
+        told = _arrivals(spec) if sender is None else {"account": [sender], **_arrivals(spec)}
+        return [Rule(names.rule(), "rule", _checked(told, spec), names.bus if sender else None)]
     read_beside = picked_roles(spec)
     sources = [it for role, it in spec.sources.items() if it.subscribe and role not in read_beside]
     patterns = list(_announcements(sources, spec, home))
@@ -151,7 +157,7 @@ def _arrivals(spec: BoundarySpec) -> dict[str, Any]:
     return _created(bucket, [{"prefix": prefix}] if prefix else [])
 
 
-def watched(spec: BoundarySpec) -> tuple[str, str]:
+def watched(spec: Spec) -> tuple[str, str]:
     """Bucket and prefix that a boundary watches."""
     _, bucket, prefix = split(spec.dataset.path)
     return bucket, prefix
@@ -159,6 +165,7 @@ def watched(spec: BoundarySpec) -> tuple[str, str]:
 
 def _announcements(sources: Sequence[SourceSpec], spec: ArcSpec, home: Home) -> Iterator[str]:
     """As few patterns as will do: alternatives of one are ORed."""
+    assert isinstance(spec, BoundarySpec)
     keys: list[dict[str, str]] = []
     for source in sources:
         longer = [*keys, *_manifests(source)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.aws_plugin.calls import Request
-from tests.support.aws_plugin.kinds.base import Cloud, Kind, Table, Tagging, Values, from_aws, to_aws
+from tests.support.aws_plugin.kinds.base import Cloud, Kind, Table, Tagging, Values, from_aws, json_object, to_aws
 from tests.support.aws_plugin.sdk import resource_type
 from tests.support.aws_plugin.wire import is_unknown
 
@@ -46,7 +46,12 @@ class Rule(Table):
         """``PutRule`` takes tags where it makes a rule, and refuses them where there is one: so they are added."""
         put = Request("events", "PutRule", self.parameters("PutRule", new))
         assert self.tagging is not None
-        return [put, *self.tagging.change(cloud.arn("events", f"rule/{new['name']}"), {}, new.get("tagsAll") or {})]
+        bus = new.get("eventBusName") or "default"
+        arn = cloud.arn("events", f"rule/{new['name']}" if bus == "default" else f"rule/{bus}/{new['name']}")
+        return [put, *self.tagging.change(arn, {}, new.get("tagsAll") or {})]
+
+    def named(self, known: Values) -> Values:
+        return super().named(known) | {"EventBusName": known.get("eventBusName") or "default"}
 
     def found(self, cloud: Cloud, known: Values, reply: Any) -> Values:
         arn = reply["Arn"]
@@ -63,9 +68,15 @@ def _is_pattern(value: Any) -> bool:
 @dataclass
 class Target(Kind):
     def creation(self, cloud: Cloud, new: Values) -> list[Request]:
-        values = {name: new[name] for name in self.takes - {"rule", "targetId"} if new.get(name) is not None}
+        values = {name: new[name] for name in self.takes - {"rule", "targetId", "eventBusName"} if new.get(name) is not None}
         target = to_aws("events", "PutTargets", {"targets": [values]}, {})["Targets"][0]
-        return [Request("events", "PutTargets", {"Rule": new["rule"], "Targets": [{"Id": new["targetId"]} | target]})]
+        return [Request("events", "PutTargets", {**self._rule(new), "Targets": [{"Id": new["targetId"]} | target]})]
+
+    def _rule(self, known: Values) -> Values:
+        return {"Rule": known["rule"], "EventBusName": self._bus(known)}
+
+    def _bus(self, known: Values) -> str:
+        return known.get("eventBusName") or "default"
 
     def identify(self, new: Values, reply: Any) -> str:
         if reply.get("FailedEntryCount"):
@@ -73,17 +84,17 @@ class Target(Kind):
         return f"{new['rule']}-{new['targetId']}"
 
     def read(self, cloud: Cloud, ident: str, known: Values) -> Values | None:
-        reply = cloud.ask("events", "ListTargetsByRule", Rule=known["rule"])
+        reply = cloud.ask("events", "ListTargetsByRule", **self._rule(known))
         declared = resource_type(self.token)
         assert declared is not None
         for target in (reply or {}).get("Targets", ()):
             if target["Id"] == known["targetId"]:
                 found = dict.fromkeys(self.takes) | from_aws(target, declared.args, {})
-                return found | {"rule": known["rule"], "targetId": target["Id"], "eventBusName": "default"}
+                return found | {it: known.get(it) for it in ("rule", "targetId")} | {"eventBusName": self._bus(known)}
         return None
 
     def remove(self, cloud: Cloud, ident: str, known: Values) -> None:
-        cloud.ask("events", "RemoveTargets", Rule=known["rule"], Ids=[known["targetId"]])
+        cloud.ask("events", "RemoveTargets", **self._rule(known), Ids=[known["targetId"]])
 
 
 @dataclass
@@ -160,15 +171,37 @@ class Bus(Table):
         return super().found(cloud, known, reply) | {"tagsAll": EVENTS.of(cloud, reply["Arn"])}
 
 
+@dataclass
+class BusPolicy(Kind):
+    """The whole policy of a bus, which AWS takes as one document in place of a statement."""
+
+    def check(self, new: Values) -> Iterator[tuple[str, str]]:
+        yield from json_object(new, "policy", 10_240)
+
+    def creation(self, cloud: Cloud, new: Values) -> list[Request]:
+        return [Request("events", "PutPermission", {"EventBusName": new["eventBusName"], "Policy": new["policy"]})]
+
+    def identify(self, new: Values, reply: Any) -> str:
+        return str(new["eventBusName"])
+
+    def read(self, cloud: Cloud, ident: str, known: Values) -> Values | None:
+        reply = cloud.ask("events", "DescribeEventBus", Name=ident)
+        return {"eventBusName": ident, "policy": reply["Policy"]} if reply and reply.get("Policy") else None
+
+    def remove(self, cloud: Cloud, ident: str, known: Values) -> None:
+        cloud.ask("events", "RemovePermission", EventBusName=ident, RemoveAllPermissions=True)
+
+
 Rule(
-    "aws:cloudwatch/eventRule:EventRule", frozenset({"name", "eventPattern", "scheduleExpression", "state", "description"}),
-    frozenset({"name"}), name="name", tagging=EVENTS,
+    "aws:cloudwatch/eventRule:EventRule",
+    frozenset({"name", "eventBusName", "eventPattern", "scheduleExpression", "state", "description"}),
+    frozenset({"name", "eventBusName"}), name="name", tagging=EVENTS,
     service="events", create="PutRule", describe="DescribeRule", delete="DeleteRule", keys={"Name": "name"},
 )  # fmt: skip
 Target(
     "aws:cloudwatch/eventTarget:EventTarget",
-    frozenset({"rule", "targetId", "arn", "deadLetterConfig", "retryPolicy", "roleArn", "input"}),
-    frozenset({"rule", "targetId"}),
+    frozenset({"rule", "eventBusName", "targetId", "arn", "deadLetterConfig", "retryPolicy", "roleArn", "input"}),
+    frozenset({"rule", "eventBusName", "targetId"}),
     name="targetId",
 )
 Bus(
@@ -176,6 +209,12 @@ Bus(
     service="events", create="CreateEventBus", update="UpdateEventBus", describe="DescribeEventBus", delete="DeleteEventBus",
     keys={"Name": "name"},
 )  # fmt: skip
+BusPolicy(
+    "aws:cloudwatch/eventBusPolicy:EventBusPolicy",
+    frozenset({"eventBusName", "policy"}),
+    frozenset({"eventBusName"}),
+    documents=frozenset({"policy"}),
+)
 LogGroup(
     "aws:cloudwatch/logGroup:LogGroup",
     frozenset({"name", "retentionInDays", "kmsKeyId"}),
