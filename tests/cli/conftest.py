@@ -53,10 +53,12 @@ def cls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cls:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))  # loading a pipeline puts its folder there
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two pipeline.py of one size and second would share it
-    monkeypatch.setitem(sys.modules, "pipeline", sys)  # undone, it leaves no test's pipeline behind
-    monkeypatch.delitem(sys.modules, "pipeline")
+    for module in ("pipeline", "adding"):
+        monkeypatch.setitem(sys.modules, module, sys)  # undone, it leaves no test's pipeline behind
+        monkeypatch.delitem(sys.modules, module)
 
     def run(*arguments: str, stdin: str | None = None) -> Answer:
+        sys.modules.pop("adding", None)  # as a process of its own it imports the handler's module anew
         result = CliRunner().invoke(app, list(arguments), input=stdin, prog_name="cls")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)

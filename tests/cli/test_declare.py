@@ -99,7 +99,7 @@ def test_a_plan_is_told_step_by_step_and_nothing_is_done(shop: Cls) -> None:
     assert [line.split()[1] for line in answer.lines[2:]] == [
         "CreateBucket", "CreateBucket", "CreateBucket", "CreateDataset", "WatchPath", "CreateDataset", "Subscribe", "RunWorkload",
     ]  # fmt: skip
-    assert "run the function pipeline:add_up for each lot, writing totals/1" in answer.out
+    assert "run the function adding:add_up for each lot, writing totals/1" in answer.out
     assert not Path("lake").exists()
 
 

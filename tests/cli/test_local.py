@@ -19,8 +19,8 @@ FAILING = 'raise ValueError("no luck")'
 
 def breaks(text: str = FAILING) -> None:
     """Have the pipeline's function begin with ``text``."""
-    source = Path("pipeline.py").read_text()
-    Path("pipeline.py").write_text(
+    source = Path("adding.py").read_text()
+    Path("adding.py").write_text(
         source.replace("    pieces: Counter[str] = Counter()", f"    {text}\n    pieces: Counter[str] = Counter()")
     )
 
@@ -152,7 +152,7 @@ def test_mending_the_cause_and_trying_again_helps(shop: Cls) -> None:
     assert f"error: all declared attempts failed\n  where: arc add-up {LOT}\n  fix:   {again}; cls why" in used_up.err
     assert f"try: {again}" in shop("why", "totals", LOT, "-p", "./pipeline.py").out
     assert shop("local", "run", "--again").code == 1  # the cause is not mended
-    Path("pipeline.py").write_text(Path("pipeline.py").read_text().replace(f"    {FAILING}\n", ""))
+    Path("adding.py").write_text(Path("adding.py").read_text().replace(f"    {FAILING}\n", ""))
     assert shop("local", "run").code == 1
     assert shop("local", "run", "--again").code == 0
     assert shop("why", "totals", LOT).code == 0

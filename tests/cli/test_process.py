@@ -34,7 +34,7 @@ def shop(tmp_path: Path) -> Path:
 
 def slow(shop: Path, seconds: float) -> None:
     """Have the pipeline's function take its time, and say so."""
-    file = shop / "pipeline.py"
+    file = shop / "adding.py"
     begin = f"    import pathlib, time\n    pathlib.Path('begun').touch()\n    time.sleep({seconds})\n"
     text = file.read_text().replace("    pieces: Counter", f"{begin}    pieces: Counter", 1)
     file.write_text(text)
@@ -140,7 +140,7 @@ def test_a_killed_run_is_gone_on_with(shop: Path) -> None:
     running.communicate(timeout=60)
     story = cls("why", "totals", LOT, "-o", "json", cwd=shop)
     assert json.loads(story.stdout)["summary"].startswith("attempt 1 of 3 died")
-    file = shop / "pipeline.py"
+    file = shop / "adding.py"
     file.write_text(file.read_text().replace("time.sleep(60)", "pass"))
     assert cls("local", "run", cwd=shop).returncode == 0
     assert json.loads(cls("why", "totals", LOT, "-o", "json", cwd=shop).stdout)["state"] == "complete"
@@ -159,7 +159,7 @@ def test_a_watch_reacts_to_files_and_ends_in_peace(shop: Path, end: signal.Signa
 
 
 def test_a_watch_tells_of_failures_when_they_happen(shop: Path) -> None:
-    file = shop / "pipeline.py"
+    file = shop / "adding.py"
     file.write_text(file.read_text().replace("    pieces: Counter", "    raise ValueError('no luck')\n    pieces: Counter", 1))
     with Watch(shop) as watch:
         assert cls("local", "drop", "sample/monday.csv", "--at", DROPPED, cwd=shop).returncode == 0

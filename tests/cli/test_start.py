@@ -13,7 +13,7 @@ def test_a_new_repository_holds_what_it_needs(cls: Cls) -> None:
     answer = cls("init", "shop")
     assert answer.code == 0
     assert sorted(str(it.relative_to("shop")) for it in Path("shop").rglob("*") if it.is_file()) == [
-        ".gitignore", "README.md", "pipeline.py", "sample/monday.csv", "sample/tuesday.csv",
+        ".gitignore", "README.md", "adding.py", "pipeline.py", "sample/monday.csv", "sample/tuesday.csv",
     ]  # fmt: skip
     assert "cls local run" in answer.out
 
