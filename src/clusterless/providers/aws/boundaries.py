@@ -40,9 +40,9 @@ class PutBoundary(FunctionComponent):
         return self.args.names.queue_arn if self.args.own.high_rate else None
 
     def connect(self) -> None:
-        if not self.args.own.high_rate:
         if self.args.sender:
             self._hear(self.args.sender)
+        if not self.args.own.high_rate:
             super().connect()
             return
         queue = self.queue(
@@ -67,7 +67,6 @@ class PutBoundary(FunctionComponent):
             opts=self.options(depends_on=[self.granted], ignore_changes=["enabled"]),  # as the state of rules
         )
 
-
     def _hear(self, sender: str) -> None:
         """Have a bus that the bucket's account may send to. The account's own would do, but all of its rules would then meet what
         another account sends."""
@@ -87,6 +86,7 @@ class PutBoundary(FunctionComponent):
         self.before_events.append(allowed)
         if pulumi.runtime.is_dry_run():
             pulumi.warn(foreign.told(args, sender), self)
+
 
 class ScheduleBoundary(FunctionComponent):
     """Makes a lot of every interval."""

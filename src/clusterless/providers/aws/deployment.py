@@ -73,15 +73,15 @@ class DeploymentArgs:
         return tuple(found)
 
     @cached_property
-    def problems(self) -> tuple[Problem, ...]:
-        """All that is wrong with its functions; see :mod:`clusterless.providers.aws.packing`. They are packed afterwards."""
-    @cached_property
     def watched(self) -> dict[str, FunctionArgs]:
         """Watched buckets that are not made here, and what watches them."""
         made = {it.bucket_name for it in self.pipeline.resources if isinstance(it, declared.S3Bucket)}
         found = {bucket: args for _, args in self.functions if (bucket := args.watched)}
         return {bucket: args for bucket, args in found.items() if bucket not in made - self.settings.kept_buckets}
 
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong with its functions; see :mod:`clusterless.providers.aws.packing`. They are packed afterwards."""
         return tuple(problems_of([args for _, args in self.functions], imports=self.settings.import_handlers))
 
     def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:

@@ -241,11 +241,6 @@ def queue_policy(home: Home, queue: str, rules: Sequence[str]) -> Policy:
     return document(statements)
 
 
-def _tls(action: str, resources: Sequence[str]) -> Statement:
-    condition = {"Bool": {"aws:SecureTransport": "false"}}
-    return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": _one(resources), "Condition": condition}
-
-
 def exported(home: Home, bucket: str, log_group: str, prefix: str) -> list[Statement]:
     """What a bucket's policy says for CloudWatch Logs to export a log group of this account there."""
     source = {**_from(home, home.arn("logs", f"log-group:{log_group}:*"), "ArnLike")}
@@ -264,6 +259,11 @@ def bus_policy(home: Home, bus: str, sender: str, rule: str) -> Policy:
     sends: Statement = {"Sid": "Sender", "Effect": "Allow", "Principal": principal, "Action": "events:PutEvents"}
     condition = {"ArnEquals": {"aws:SourceArn": replace(home, account=sender).arn("events", f"rule/{rule}")}}
     return document([{**sends, "Resource": home.arn("events", f"event-bus/{bus}"), "Condition": condition}])
+
+
+def _tls(action: str, resources: Sequence[str]) -> Statement:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": _one(resources), "Condition": condition}
 
 
 def bucket_policy(home: Home, bucket: str, create_only: Sequence[str] = ()) -> Policy:

@@ -221,6 +221,8 @@ def look(args: DeploymentArgs, there: Existing) -> None:
         if settings.bootstrap:
             there.check_owner(SCOPE, VERSION, args.owner)
     check_registered(there, args.pipeline)
+    for bucket, found in args.watched.items():
+        there.check_place(bucket, found.sender)
 
 
 def see_announced(args: DeploymentArgs, there: Existing) -> None:
@@ -231,8 +233,6 @@ def see_announced(args: DeploymentArgs, there: Existing) -> None:
         if found.sender is None:
             switch = args.settings.switch_event_bridge or found.spec.name in switched
             there.check_announced(bucket, switch=switch, change=not pulumi.runtime.is_dry_run())
-    for bucket, found in args.watched.items():
-        there.check_place(bucket, found.sender)
 
 
 def adopting(args: DeploymentArgs, there: Existing) -> DeploymentArgs:

@@ -120,10 +120,12 @@ class Rule:
     suffix: str
     """What its resource is called after its component's name."""
     pattern: str
-
-
     bus: str | None = None
     """The bus it is on, if not the account's own."""
+
+    def arn(self, home: Home) -> str:
+        return home.arn("events", f"rule/{f'{self.bus}/' if self.bus else ''}{self.name}")
+
 
 def rules(spec: Spec, home: Home, sender: str | None = None) -> list[Rule]:
     """The rules that start a component: one for what a boundary watches; one for all sources whose lots start an arc, and more
@@ -159,13 +161,13 @@ def _arrivals(spec: BoundarySpec) -> dict[str, Any]:
 
 def watched(spec: Spec) -> tuple[str, str]:
     """Bucket and prefix that a boundary watches."""
+    assert isinstance(spec, BoundarySpec)
     _, bucket, prefix = split(spec.dataset.path)
     return bucket, prefix
 
 
 def _announcements(sources: Sequence[SourceSpec], spec: ArcSpec, home: Home) -> Iterator[str]:
     """As few patterns as will do: alternatives of one are ORed."""
-    assert isinstance(spec, BoundarySpec)
     keys: list[dict[str, str]] = []
     for source in sources:
         longer = [*keys, *_manifests(source)]
