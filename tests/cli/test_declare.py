@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from clusterless.runtime.errors import StoreUnavailable
 from tests.cli.conftest import Cls
+from tests.providers.aws.test_trial import CLIENT
 
 BAD = {
     "project": {"name": "shop", "version": "1"},
@@ -71,6 +73,75 @@ def test_one_value_is_taken_once(shop: Cls, command: tuple[str, ...]) -> None:
     answer = shop(*command, "-p", "other.py", "--pipeline", "pipeline.py")
     assert (answer.code, answer.out) == (2, "")
     assert "'--pipeline' / '-p': is given more than once" in answer.err
+
+
+# -- as it would be deployed -----------------------------------------------------------------------------------------------
+
+
+SETTINGS = """\
+account = "086903124729"
+region = "us-east-2"
+root = "s3://our-lake/"
+"""
+
+
+@pytest.fixture
+def deployable(shop: Cls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cls:
+    """A repository with settings; packages are those of this environment, and nothing is remembered from before."""
+    Path("deploy.toml").write_text(SETTINGS)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("clusterless.providers.aws.package.installed", lambda *_: CLIENT)
+    monkeypatch.setattr("clusterless.providers.aws.trial._interpreter", lambda python: None)
+    return shop
+
+
+def test_a_new_repository_can_be_deployed_as_it_is(deployable: Cls) -> None:
+    for options in (("--provider", "aws"), ("--provider", "aws", "--no-imports"), ("--provider", "local"), ()):
+        answer = deployable("verify", *options)
+        assert (answer.code, answer.err, answer.out) == (0, "", "shop is fine: 2 components, 0 warnings\n")
+
+
+def test_a_handler_that_would_fail_there_is_told_and_here_is_fine(deployable: Cls) -> None:
+    Path("adding.py").write_text(Path("adding.py").read_text().replace("import csv\n", "import csv\nimport rich\n"))
+    assert deployable("verify").code == 0
+    answer = deployable("verify", "--provider", "aws")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == (
+        "error: the handler adding:add_up cannot be imported from its archive: ModuleNotFoundError: No module named 'rich' "
+        "(tried on this Python, as 3.13 is not here)\n"
+        "  where: pipeline.py: arcs.add-up (adding.py:6)\n"
+        "  fix:   add the package that has 'rich' to the requirements of 'add-up' in the settings, or its file to the files\n"
+    )
+    assert deployable("verify", "--provider", "aws", "--no-imports").code == 0
+
+
+def test_a_pipeline_placed_on_a_cloud_is_checked_as_it_would_be_deployed(deployable: Cls) -> None:
+    text = Path("pipeline.py").read_text().replace("import Dataset, Pipeline, local", "import Dataset, Pipeline, aws")
+    Path("pipeline.py").write_text(text.replace('local("./lake", stage="dev")', 'aws("086903124729", "us-east-2")'))
+    assert deployable("verify").code == 0
+    Path("adding.py").write_text("import rich\ndef add_up(lot, out): ...\n")
+    assert "cannot be imported from its archive" in deployable("verify").err
+    Path("deploy.toml").write_text('root = "s3://our-lake/"\nmemory = 5\n')
+    assert "deploy.toml: memory\n" in deployable("verify").err
+
+
+def test_without_the_package_index_the_rest_is_checked(deployable: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(*_: object) -> None:
+        raise StoreUnavailable("the package index could not be reached", fix="try again")
+
+    monkeypatch.setattr("clusterless.providers.aws.package.installed", installed)
+    answer = deployable("verify", "--provider", "aws")
+    assert (answer.code, answer.out) == (0, "shop is fine: 2 components, 1 warnings\n")
+    assert answer.err.startswith("warning: the package index could not be reached\n")
+
+
+def test_where_it_cannot_go_is_told_by_its_settings(deployable: Cls) -> None:
+    Path("deploy.toml").unlink()
+    answer = deployable("verify", "--provider", "aws")
+    assert (answer.code, answer.out) == (1, "")
+    assert "nothing says which AWS account it is to be deployed to" in answer.err
+    answer = deployable("verify", "--provider", "awz")
+    assert answer.err == "error: no provider 'awz' is known here\n  where: --provider\n  fix:   did you mean 'aws'?\n"
 
 
 def test_a_pipeline_that_raises_is_told_by_its_line(cls: Cls) -> None:

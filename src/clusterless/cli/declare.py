@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clusterless.cli.errors import Failed, problem_lines
-from clusterless.cli.home import at, capabilities, load
-from clusterless.cli.options import Format, OutputOption, PipelineOption, examples
+from clusterless.cli.home import GROUP, at, capabilities, load, record_of
+from clusterless.cli.options import Format, OutputOption, PipelineOption, ProviderOption, SettingsOption, examples
 from clusterless.cli.output import emit, emit_json
+from clusterless.runtime.errors import ClusterlessError, InvalidInput
+
+if TYPE_CHECKING:
+    from clusterless.model.load import Loaded
+    from clusterless.model.problems import Problem
 
 
 def add(app: typer.Typer) -> None:
@@ -19,27 +26,65 @@ def add(app: typer.Typer) -> None:
     app.command(epilog=examples("cls plan", "cls plan --output json"))(plan)
 
 
-def verify(pipeline: PipelineOption = None, output: OutputOption = None) -> None:
-    """Check a pipeline: everything that is wrong with it, at once. Nothing is done."""
+def verify(
+    pipeline: PipelineOption = None,
+    provider: ProviderOption = None,
+    settings: SettingsOption = None,
+    imports: Annotated[
+        bool, typer.Option("--imports/--no-imports", help="Import handlers from what would be deployed.", show_default=False)
+    ] = True,
+    output: OutputOption = None,
+) -> None:
+    """Check a pipeline: everything that is wrong with it, at once. Nothing is done.
+
+    One that is placed on a cloud, or would be with --provider, is checked as it would be deployed: its functions are packed, and
+    their handlers imported from that. What was tried once is remembered, so only what changed takes time again.
+    """
     from clusterless.model.problems import Problem, ProjectErrors
-    from clusterless.model.verify import verify as problems_of
 
     try:
         loaded = load(pipeline)
-        known = _externals(loaded)
-        problems = problems_of(loaded.pipeline, capabilities(loaded.pipeline.placement.provider), external=known)
-        file, name = loaded.file, loaded.pipeline.project.name
+        problems = _problems(loaded, provider, settings, imports)
+        name = loaded.pipeline.project.name
     except ProjectErrors as error:
-        problems, file, name = list(error.problems), "", ""
+        problems, name = list(error.problems), ""
     if output is Format.TABLE:
         for problem in problems:
-            problem_lines(problem.severity, problem.what, ": ".join(it for it in (file, problem.where) if it), problem.fix)
+            problem_lines(problem.severity, problem.what, problem.where, problem.fix)
     else:
         emit(Problem, problems, output)
     if any(problem.severity == "error" for problem in problems):
         raise Failed
     if output is Format.TABLE:
         typer.echo(f"{name} is fine: {len(loaded.pipeline.components)} components, {len(problems)} warnings")
+
+
+def _problems(loaded: Loaded, provider: str | None, settings: Path | None, imports: bool) -> list[Problem]:
+    """What is wrong, and in which file: with the declaration, or with it as it would be deployed."""
+    from clusterless.cli.subject import subject
+    from clusterless.model.problems import at as seen_from
+    from clusterless.model.verify import verify as problems_of
+    from clusterless.operations.deploying.settings import in_words_of_file, problems_in_words_of_file
+
+    placed = loaded.pipeline.placement.provider
+    if not hasattr(record_of(provider or placed), "examine"):
+        _check_known(provider)
+        return seen_from(loaded.file, problems_of(loaded.pipeline, capabilities(provider or placed), external=_externals(loaded)))
+    asked = subject(loaded, settings, provider)
+    try:
+        found = asked.record.examine(loaded.pipeline, asked.values, loaded.folder, imports=imports)
+    except ClusterlessError as error:
+        raise in_words_of_file(error, asked.file) from None
+    told = problems_in_words_of_file(found, asked.file)
+    return [it if it.where.startswith(asked.file) else seen_from(loaded.file, [it])[0] for it in told]
+
+
+def _check_known(provider: str | None) -> None:
+    if provider is not None and record_of(provider) is None:
+        from clusterless.model.problems import nearest
+
+        known = sorted(entry.name for entry in entry_points(group=GROUP))
+        raise InvalidInput(f"no provider '{provider}' is known here", where="--provider", fix=nearest(provider, known))
 
 
 def _externals(loaded: Any) -> Any:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperOption
+
+P = ParamSpec("P")
+G = TypeVar("G")
 
 
 class Format(StrEnum):
@@ -40,6 +45,26 @@ def strictly(group: typer.Typer) -> None:
             strictly(below.typer_instance)
 
 
+def taking(given: Callable[..., G]) -> Callable[[Callable[Concatenate[G, P], None]], Callable[..., None]]:
+    """Have a command take options that it shares with others: the fields of a class, beside its own. It gets one of that class as
+    its first argument."""
+
+    def decorate(command: Callable[Concatenate[G, P], None]) -> Callable[..., None]:
+        shared = signature(given, eval_str=True).parameters
+        own = list(signature(command, eval_str=True).parameters.values())[1:]
+
+        def run(**values: Any) -> None:
+            first = given(**{name: values.pop(name) for name in shared})
+            command(first, **values)  # type: ignore[call-arg]  # the rest, by its names
+
+        options = [it.replace(kind=Parameter.KEYWORD_ONLY) for it in (*shared.values(), *own)]
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = Signature(options)  # type: ignore[attr-defined]  # what Typer reads
+        return run
+
+    return decorate
+
+
 def examples(*commands: str) -> str:
     """The end of a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
@@ -56,6 +81,14 @@ PipelineOption = Annotated[
     typer.Option(
         "--pipeline", "-p", metavar="FILE", help=f"Pipeline: a Python file or project JSON, - for stdin.  [default: {PIPELINE}]"
     ),
+]
+ProviderOption = Annotated[
+    str | None,
+    typer.Option("--provider", metavar="NAME", help="Who it is deployed to.  [default: as the settings say, else the placement]"),
+]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", metavar="FILE", help="How it is deployed.  [default: deploy.toml beside the pipeline]"),
 ]
 RootOption = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The lake's folder, instead of the declared one.")]
 LookOption = Annotated[

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clusterless.model.problems import ProjectErrors
+from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 FILE = "deploy.toml"
@@ -47,8 +48,13 @@ def read_settings(folder: Path, named: Path | None = None) -> tuple[str, dict[st
 def in_words_of_file(error: ClusterlessError, file: str) -> ClusterlessError:
     """An error that speaks of a stack's configuration, for who wrote ``deploy.toml``."""
     if isinstance(error, ProjectErrors):
-        return ProjectErrors([replace(it, where=_where(it.where, file), fix=_fix(it.fix, file)) for it in error.problems])
+        return ProjectErrors(problems_in_words_of_file(error.problems, file))
     return type(error)(error.what, where=_where(error.where, file), fix=_fix(error.fix, file))
+
+
+def problems_in_words_of_file(problems: Iterable[Problem], file: str) -> list[Problem]:
+    """The same of findings."""
+    return [replace(it, where=_where(it.where, file), fix=_fix(it.fix, file)) for it in problems]
 
 
 def _where(where: str, file: str) -> str:

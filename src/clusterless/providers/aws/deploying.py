@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from clusterless.model.metadata import PROJECTS, parse_project_key
 from clusterless.model.naming import StoreKind, shorten
 from clusterless.model.pipeline import Pipeline
+from clusterless.model.problems import Problem
+from clusterless.model.registered import externals
 from clusterless.model.verify import verify
 from clusterless.providers.aws.asking import Asking
-from clusterless.providers.aws.deployment import refuse, with_root_bucket
+from clusterless.providers.aws.deployment import DeploymentArgs, refuse, with_root_bucket
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.outside import Outside
+from clusterless.providers.aws.packing import UNREACHABLE
 from clusterless.providers.aws.provider import capabilities
 from clusterless.providers.aws.settings import Settings, from_config
+from clusterless.providers.aws.trial import UNTRIED
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 LONGEST = 100
@@ -101,13 +107,7 @@ class PipelineTarget:
     """
 
     def __init__(self, pipeline: Pipeline, values: Mapping[str, Any], folder: Path, asking: Asking | None = None) -> None:
-        if "bootstrap" in values:
-            raise InvalidInput(
-                "what a placement has once is deployed by a command of its own",
-                where="clusterless:bootstrap",
-                fix="cls bootstrap",
-            )
-        self._settings = from_config({**values, "bootstrap": False})
+        self._settings = settings_of(values)
         self._pipeline, self._folder = pipeline, folder
         placed = with_root_bucket(self._settings.placed(pipeline), self._settings)
         refuse(verify(placed, capabilities(self._settings.rules)))
@@ -240,6 +240,39 @@ class BootstrapTarget:
                 export(name, getattr(made, name))
 
         return program
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Settings of a pipeline's deployment, of which its placement's buckets are no part."""
+    if "bootstrap" in values:
+        raise InvalidInput(
+            "what a placement has once is deployed by a command of its own",
+            where="clusterless:bootstrap",
+            fix="cls bootstrap",
+        )
+    return from_config({**values, "bootstrap": False})
+
+
+def examine(pipeline: Pipeline, values: Mapping[str, Any], folder: Path, *, imports: bool = True) -> list[Problem]:
+    """All that is wrong with a pipeline as it would be deployed. AWS is asked for nothing but datasets of other projects.
+
+    Its functions are packed for that, and with ``imports`` their handlers imported. Where packages cannot be had now, that is a
+    warning. Raises :class:`~clusterless.ClusterlessError` for settings that lead nowhere.
+    """
+    settings = settings_of({**values, **({} if imports else {"importHandlers": False})})
+    placed = with_root_bucket(settings.placed(pipeline), settings)
+    known = externals(placed, Existing(Home.of(placed.placement)))
+    found = verify(placed, capabilities(settings.rules), external=known)
+    if any(it.severity == "error" for it in found):
+        return found
+    if any(it.code == "external" for it in found):
+        return [*found, Problem("warning", "", "its functions were not looked at, as not all they read is known", "", UNTRIED)]
+    missing = [name for name in ("pulumi", "pulumi_aws") if find_spec(name) is None]
+    if missing:
+        what = f"its functions were not looked at: packages that deploying needs are not here ({', '.join(missing)})"
+        return [*found, Problem("warning", "", what, "pip install 'clusterless[aws]'", UNTRIED)]
+    functions = DeploymentArgs(placed, settings, folder.resolve(), known).problems
+    return [*found, *(replace(it, severity="warning") if it.code == UNREACHABLE else it for it in functions)]
 
 
 def void(_: object) -> None:

@@ -21,6 +21,7 @@ from clusterless.model.pipeline import Pipeline
 from clusterless.runtime.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from clusterless.model.problems import Problem
     from clusterless.providers.aws.control import Control
     from clusterless.providers.aws.deploying import BootstrapTarget, PipelineTarget
     from clusterless.providers.aws.outside import Outside
@@ -118,6 +119,12 @@ class Provider:
         from clusterless.providers.aws.control import Control
 
         return Control(placement)
+
+    def examine(self, pipeline: Pipeline, values: Mapping[str, Any], folder: Path, *, imports: bool = True) -> list[Problem]:
+        """All that is wrong with a pipeline as it would be deployed; see :func:`clusterless.providers.aws.deploying.examine`."""
+        from clusterless.providers.aws.deploying import examine
+
+        return examine(pipeline, values, folder, imports=imports)
 
     def target(self, pipeline: Pipeline, values: Mapping[str, Any], folder: Path) -> PipelineTarget:
         """A pipeline, to be deployed as ``values`` say (settings, as in ``deploy.toml``); handlers lie in ``folder``."""
