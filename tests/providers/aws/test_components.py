@@ -95,6 +95,13 @@ def test_a_key_of_one_s_own_encrypts_the_buckets() -> None:
         assert rule["bucketKeyEnabled"] is True
 
 
+@pytest.mark.parametrize("key", [None, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"])
+def test_no_bucket_takes_what_is_encrypted_with_a_key_of_the_caller_s(key: str | None) -> None:
+    """Said, although S3 sets it by itself: some releases of the provider would else want to take it away for ever."""
+    for node in bootstrap(kms_key=key).of("BucketServerSideEncryptionConfiguration"):
+        assert [rule["blockedEncryptionTypes"] for rule in node.inputs["rules"]] == [["SSE-C"]]
+
+
 # -- boundaries ------------------------------------------------------------------------------------------------------------
 
 

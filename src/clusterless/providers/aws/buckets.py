@@ -91,13 +91,16 @@ class Bucket:
 
     def _encryption(self) -> None:
         key = self._args.settings.kms_key
+        default: s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgsDict
+        default = {"sse_algorithm": "aws:kms", "kms_master_key_id": key} if key else {"sse_algorithm": "AES256"}
         rule: s3.BucketServerSideEncryptionConfigurationRuleArgsDict = {
-            "apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}
+            "apply_server_side_encryption_by_default": default,
+            # S3 sets this on new buckets by itself, and a rule that does not say it would be a difference for ever. What somebody
+            # encrypted with a key of their own, no component could read.
+            "blocked_encryption_types": ["SSE-C"],
         }
         if key:
-            default: s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgsDict
-            default = {"sse_algorithm": "aws:kms", "kms_master_key_id": key}
-            rule = {"apply_server_side_encryption_by_default": default, "bucket_key_enabled": True}
+            rule["bucket_key_enabled"] = True
         s3.BucketServerSideEncryptionConfiguration(
             self._child("encryption"), bucket=self.made.bucket, rules=[rule], region=self._of.region, opts=self._kept
         )

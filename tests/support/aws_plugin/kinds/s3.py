@@ -132,13 +132,24 @@ class Notification(Setting):
 
 @dataclass
 class Encryption(Setting):
-    """Nothing takes encryption away: deleted, it is the service's own again."""
+    """Nothing takes encryption away: deleted, it is the service's own again. S3 blocks keys of the caller's on new buckets, and
+    tells of it, whether that was asked for or not."""
+
+    def creation(self, cloud: Cloud, new: Values) -> list[Request]:
+        return super().creation(cloud, {**new, "rules": [self._sent(rule) for rule in new["rules"]]})
+
+    @staticmethod
+    def _sent(rule: Values) -> Values:
+        blocked = rule.get("blockedEncryptionTypes")
+        return {**rule, "blockedEncryptionTypes": {"encryptionType": blocked}} if blocked else rule
 
     def read(self, cloud: Cloud, ident: str, known: Values) -> Values | None:
         found = super().read(cloud, ident, known)
         for rule in (found or {}).get("rules") or ():
             if rule.get("bucketKeyEnabled") is False:
                 del rule["bucketKeyEnabled"]
+            blocked = rule.get("blockedEncryptionTypes") or {"EncryptionType": ["SSE-C"]}
+            rule["blockedEncryptionTypes"] = blocked["EncryptionType"]
         return found
 
 
