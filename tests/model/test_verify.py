@@ -451,6 +451,16 @@ class TestProvider:
         problems = found(boundary, *many, placement=AWS)
         assert [problem.code for problem in problems] == ([] if fits else ["quota"])
 
+    def test_kinds_have_as_many_rules_as_their_provider_says(self) -> None:
+        boundary = landing(Dataset("raw", "1", "s3://b/raw/"))
+        many = [copy(f"arc{number}", RAW, Dataset(f"d{number}", "1", f"s3://b/{number}/")) for number in range(3)]
+        able = Capabilities("aws", boundaries=frozenset({"core:putBoundary"}), arcs=frozenset({"core:copyArc"}), rules=6)
+        for each, fits in ({"core:copyArc": 2}, False), ({"core:copyArc": 2, "core:putBoundary": 0}, True):
+            problems = verify(made(boundary, *many, placement=AWS), replace(able, rules_of=each))
+            assert [problem.what for problem in problems] == (
+                [] if fits else ["the pipeline has 7 rules, and the account's quota is 6"]
+            )
+
     def test_a_raised_quota(self) -> None:
         boundary = landing(Dataset("raw", "1", "s3://b/raw/"))
         many = [copy(f"arc{number}", RAW, Dataset(f"d{number}", "1", f"s3://b/{number}/")) for number in range(400)]

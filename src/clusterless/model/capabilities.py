@@ -24,7 +24,9 @@ class Capabilities:
     ordered: bool = True
     """Whether an arc can take its lots one after the other."""
     rules: int | None = None
-    """How many components with a rule of their own an account's quota takes; None where nothing limits it."""
+    """How many rules of events an account's quota takes; None where nothing limits it."""
+    rules_of: Mapping[str, int] = field(default_factory=dict)
+    """How many a component has at least, by kind; those that are not named have one."""
     name_limits: Mapping[str, int] = field(default_factory=lambda: LIMITS)
     """Longest names it takes, by what is named."""
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -62,9 +62,16 @@ def _options(arc: Arc, where: Place, able: Capabilities) -> Iterator[Problem]:
 
 
 def _quota(pipeline: Pipeline, capabilities: Capabilities | None) -> Iterator[Problem]:
+    """By what each kind has at least. How many there will be, a provider knows when it has worked out all of them."""
     aws = pipeline.placement.provider == "aws"
     limit = capabilities.rules if capabilities else AWS_RULES if aws else None
-    rules = sum(not it.exclude for it in (*pipeline.boundaries, *pipeline.arcs, *pipeline.activities))
-    if limit is not None and rules > limit:
-        what = f"{rules} components need a rule each, and the account's quota is {limit}"
+    each = capabilities.rules_of if capabilities else {}
+    running = [it for it in (*pipeline.boundaries, *pipeline.arcs, *pipeline.activities) if not it.exclude]
+    yield from too_many_rules(sum(each.get(it.type, 1) for it in running), limit)
+
+
+def too_many_rules(count: int, limit: int | None) -> Iterator[Problem]:
+    """That components have more rules than an account's quota takes, if they do."""
+    if limit is not None and count > limit:
+        what = f"the pipeline has {count} rules, and the account's quota is {limit}"
         yield Problem("error", "", what, "split the pipeline over accounts or regions, or have the quota raised", "quota")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -21,13 +22,17 @@ from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.model.refs import resolve
 from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
+from clusterless.model.verify.provider import too_many_rules
 from clusterless.providers.aws.args import Archiver, FunctionArgs, packaged
 from clusterless.providers.aws.existing import Owner
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.packing import problems_of
 from clusterless.providers.aws.provider import capabilities
 from clusterless.providers.aws.settings import Settings
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, ProjectSpec
+from clusterless.providers.aws.wiring import Spec
+from clusterless.runtime.errors import ClusterlessError
+from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.spec import ArcSpec, ProjectSpec
 
 Made: TypeAlias = tuple[Boundary | Arc, FunctionArgs]
 
@@ -82,7 +87,9 @@ class DeploymentArgs:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong with its functions; see :mod:`clusterless.providers.aws.packing`. They are packed afterwards."""
-        return tuple(problems_of([args for _, args in self.functions], imports=self.settings.import_handlers))
+        limit = capabilities(self.settings.rules).rules
+        found = problems_of([args for _, args in self.functions], imports=self.settings.import_handlers)
+        return (*too_many_rules(self._rules(), limit), *found)
 
     def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
         """What the predecessor's declarations say of their functions goes before the settings."""

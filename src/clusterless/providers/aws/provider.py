@@ -51,6 +51,8 @@ RESOURCES = frozenset(
     }
 )
 RUNTIMES = frozenset({"node22", "node24", "java21", "java25"})
+RULES_OF = {"core:scheduleBoundary": 0, "aws:core:cloudWatchExport": 0, "core:commandArc": 2, "aws:core:batchExecArc": 2}
+"""Rules on the account's event bus where that is not one: none where a schedule calls, a second one for the ends of jobs."""
 NOTES = {
     "core:putBoundary": "a declared high rate takes a queue, which is polled and billed also when nothing arrives",
     "core:scheduleBoundary": "a schedule that fires at the end of each interval, whether or not anything is to be done",
@@ -81,6 +83,7 @@ def capabilities(rules: int | None = None) -> Capabilities:
         resources=RESOURCES,
         runtimes=RUNTIMES,
         rules=rules or AWS_RULES,
+        rules_of=RULES_OF,
         notes=NOTES,
     )
 
