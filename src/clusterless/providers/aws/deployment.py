@@ -91,6 +91,14 @@ class DeploymentArgs:
         found = problems_of([args for _, args in self.functions], imports=self.settings.import_handlers)
         return (*too_many_rules(self._rules(), limit), *found)
 
+    def _rules(self) -> int:
+        """Rules that it will have on the account's event bus."""
+        count = 0
+        for _, args in self.functions:
+            with suppress(ClusterlessError):  # told among the problems of that function
+                count += sum(rule.bus is None for rule in args.rules)
+        return count
+
     def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
         """What the predecessor's declarations say of their functions goes before the settings."""
         workload = getattr(declaration, "workload", None)
