@@ -12,7 +12,7 @@ from typing import Any
 
 from clusterless.model.base import given
 from clusterless.model.capabilities import Capabilities
-from clusterless.model.components import Arc, Boundary, Running
+from clusterless.model.components import Activity, Arc, Boundary, Running
 from clusterless.model.dataset import Dataset, Source
 from clusterless.model.graph import External, Graph, graph
 from clusterless.model.locations import location
@@ -22,7 +22,7 @@ from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.model.starts import start_lot
 from clusterless.model.verify import verify
 from clusterless.runtime.lots import parse_unit
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, ProducerSpec, ProjectSpec, SourceSpec
+from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec, DatasetSpec, ProducerSpec, ProjectSpec, SourceSpec
 
 MARGIN = 60.0
 """Seconds a lease outlives a timeout: the time to notice, and to commit."""
@@ -54,6 +54,7 @@ def compile_pipeline(
         placement=_placement(pipeline, folder),
         boundaries=tuple(_boundary(it, whole) for it in pipeline.boundaries if not it.exclude),
         arcs=tuple(_arc(it, whole, folder) for it in pipeline.arcs if not it.exclude),
+        activities=tuple(_activity(it, pipeline) for it in pipeline.activities if not it.exclude),
         extra={"stores": store_names(pipeline), **({"folder": str(folder.resolve())} if folder else {})},
     )
 
@@ -126,6 +127,14 @@ def _arc(arc: Arc, whole: Graph, folder: Path | None) -> ArcSpec:
         secrets=running.secrets,
         **_limits(running),
     )
+
+
+def _activity(activity: Activity, pipeline: Pipeline) -> ActivitySpec:
+    doing, project = activity.doing(pipeline.resources), pipeline.project
+    work = dict(doing.work)
+    if "path" in work:
+        work["path"] = location(work["path"], pipeline.placement.provider)
+    return ActivitySpec(project.name, project.version, activity.name, str(parse_unit(doing.unit)), work, doing.timeout)
 
 
 def _limits(running: Running) -> dict[str, Any]:

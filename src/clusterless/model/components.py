@@ -8,7 +8,7 @@ where its constructor calls a field by another name, and nothing else.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -64,10 +64,24 @@ class Resource(Component):
         return self.type.rsplit(":", 1)[-1]
 
 
+@dataclass(frozen=True)
+class Doing:
+    """What an activity does at the end of each interval; the fields are those of
+    :class:`~clusterless.runtime.spec.ActivitySpec`."""
+
+    unit: str
+    timeout: float
+    work: Mapping[str, Any]
+
+
 class Activity(Component):
     """A scheduled side job that is tied to no dataset."""
 
     sort: ClassVar[Sort] = "activities"
+
+    @abstractmethod
+    def doing(self, resources: Iterable[Resource]) -> Doing:
+        """What is done, and when. ``resources`` are the project's. Raises :class:`~clusterless.runtime.errors.InvalidInput`."""
 
 
 @dataclass(frozen=True)

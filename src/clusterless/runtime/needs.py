@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clusterless.runtime.layout import ArcKeys, BoundaryKeys, manifest_prefix
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, SourceSpec
+from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec, DatasetSpec, SourceSpec
 
 VERBS = ("create", "read", "list")
 WRITES: Mapping[str, Sequence[str]] = {"copy": ("create",), "function": ("create", "list"), "glueAddPartitions": ()}
@@ -39,8 +39,10 @@ class Need(NamedTuple):
     """``create``, ``read`` or ``list``."""
 
 
-def needs(spec: BoundarySpec | ArcSpec) -> tuple[Need, ...]:
-    """All that a component needs, each once, in order."""
+def needs(spec: BoundarySpec | ArcSpec | ActivitySpec) -> tuple[Need, ...]:
+    """All that a component needs, each once, in order. Activities have nothing to do with the stores."""
+    if isinstance(spec, ActivitySpec):
+        return ()
     found = _boundary(spec) if isinstance(spec, BoundarySpec) else _arc(spec)
     return tuple(sorted(set(found)))
 
@@ -86,7 +88,7 @@ def _source(source: SourceSpec, *, objects: bool) -> Iterator[Need]:
         yield Need("state", BoundaryKeys(producer.project, producer.version, producer.name).lots, "read")
 
 
-def job_needs(spec: BoundarySpec | ArcSpec) -> tuple[Need, ...]:
+def job_needs(spec: BoundarySpec | ArcSpec | ActivitySpec) -> tuple[Need, ...]:
     """What an arc's job needs by itself, where it runs elsewhere: its lots' manifests and objects, and its sinks' folders."""
     assert isinstance(spec, ArcSpec), "boundaries have no jobs"
     read = [source.dataset for source in spec.sources.values()]

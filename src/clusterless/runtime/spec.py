@@ -161,6 +161,26 @@ class BoundarySpec:
 
 
 @frozen
+class ActivitySpec:
+    """All that an activity's function knows."""
+
+    project: str
+    version: str
+    name: str
+    unit: str
+    """It is done once an interval, at its end."""
+    work: Mapping[str, Any]
+    """``kind`` says what is done; the rest is that kind's own."""
+    timeout: float = 840.0
+    """Seconds it may take."""
+    format: int = FORMAT
+
+    @property
+    def lot_unit(self) -> Unit:
+        return parse_unit(self.unit)
+
+
+@frozen
 class ProjectSpec:
     """The compiled pipeline: what the local provider runs, and what plans and reports are made from."""
 
@@ -170,11 +190,12 @@ class ProjectSpec:
     """``provider``, ``stage``, ``account``, ``region``; ``root`` where the provider is local."""
     boundaries: tuple[BoundarySpec, ...] = ()
     arcs: tuple[ArcSpec, ...] = ()
+    activities: tuple[ActivitySpec, ...] = ()
     format: int = FORMAT
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def to_json(spec: ProjectSpec | ArcSpec | BoundarySpec) -> str:
+def to_json(spec: ProjectSpec | ArcSpec | BoundarySpec | ActivitySpec) -> str:
     """A spec as canonical JSON: the same declaration gives the same bytes."""
     return json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -222,9 +243,15 @@ def boundary_from_json(data: Mapping[str, Any]) -> BoundarySpec:
     return BoundarySpec(**rest)
 
 
+def activity_from_json(data: Mapping[str, Any]) -> ActivitySpec:
+    """The inverse of :func:`to_json` for an activity."""
+    return ActivitySpec(**_checked(ActivitySpec, data))
+
+
 def project_from_json(data: Mapping[str, Any]) -> ProjectSpec:
     """The inverse of :func:`to_json` for a whole project."""
     rest = _checked(ProjectSpec, data)
     rest["boundaries"] = tuple(boundary_from_json(b) for b in data.get("boundaries", ()))
     rest["arcs"] = tuple(arc_from_json(a) for a in data.get("arcs", ()))
+    rest["activities"] = tuple(activity_from_json(a) for a in data.get("activities", ()))
     return ProjectSpec(**rest)

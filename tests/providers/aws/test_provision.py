@@ -13,7 +13,6 @@ from clusterless import Dataset, Pipeline, aws, local, provision
 from clusterless.arcs import CopyArc, S3CopyArc
 from clusterless.arcs.s3_copy import S3CopyWorkload
 from clusterless.boundaries import PutBoundary, S3PutListenerBoundary
-from clusterless.model.activities import CloudWatchExport
 from clusterless.model.problems import ProjectErrors
 from clusterless.model.runtime_props import ArcProps, ListenerProps
 from clusterless.providers.aws import package
@@ -21,6 +20,7 @@ from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.deployment import handler_folder
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import ArcSpec
+from tests.model.test_kinds import DedupeArc
 from tests.providers.aws.declared import ACCOUNT, ALONE, LEFT, RAW, REGION, bare, deployed, pipeline, statements
 from tests.support.pulumi import Graph, run
 
@@ -225,10 +225,10 @@ def test_what_aws_cannot_do_is_refused_before_anything_is_registered() -> None:
         placement=aws(ACCOUNT, REGION),
         components=[
             PutBoundary("b", into=RAW, every="5m"),
-            CloudWatchExport("c", interval="Fourths", log_group_name="/logs", path="s3://lake/logs/"),
+            DedupeArc("c", reads=RAW, writes=LEFT, workload={"by": "id"}),  # type: ignore[call-arg, misc]
         ],
     )
-    with pytest.raises(ProjectErrors, match="aws cannot run 'aws:core:cloudWatchExport'"):
+    with pytest.raises(ProjectErrors, match="aws cannot run 'acme:etl:dedupeArc'"):
         deployed(of)
 
 

@@ -11,6 +11,7 @@ from clusterless.model.locations import is_data, location, names_bucket
 from clusterless.model.naming import StoreKind, StoreName
 from clusterless.model.places import Place
 from clusterless.model.problems import Problem
+from clusterless.model.refs import is_external
 from clusterless.runtime.errors import InvalidInput
 
 LONGEST = 512
@@ -45,6 +46,7 @@ def check(whole: Graph) -> Iterator[Problem]:
         yield from _in_stores(whole, places)
         yield from _buckets([place for place in places if names_bucket(place[1].dataset.path or "")])
     yield from _filters(whole)
+    yield from _activities(whole)
 
 
 def _table(path: str, owner: Owner) -> Problem:
@@ -113,6 +115,23 @@ def _in_stores(whole: Graph, places: list[Located]) -> Iterator[Problem]:
         if parts[0].casefold() in ours:
             what = f"the path lies in '{parts[0]}', which holds the placement's own records"
             yield Problem("error", str(owner.where / "path"), what, "use another folder", "path")
+
+
+def _activities(whole: Graph) -> Iterator[Problem]:
+    """Where activities write; what they refer to is looked at with all references."""
+    for index, activity in enumerate(whole.pipeline.activities):
+        where = Place(whole.pipeline, index, activity)
+        try:
+            path = activity.doing(whole.pipeline.resources).work.get("path")
+        except InvalidInput as error:
+            if is_external(str(getattr(activity, "bucket_ref", ""))):
+                yield Problem("error", str(where / "bucket_ref"), error.what, error.fix, "path")
+            continue
+        try:
+            if path is not None:
+                location(path, whole.pipeline.placement.provider)
+        except InvalidInput as error:
+            yield Problem("error", str(where / "path"), error.what, error.fix, "path")
 
 
 def _filters(whole: Graph) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from clusterless.providers.aws.activities import CloudWatchExport
     from clusterless.providers.aws.arcs import CopyArc, FunctionArc, GlueAddPartitionsArc, S3CopyArc
     from clusterless.providers.aws.args import FunctionArgs
     from clusterless.providers.aws.bootstrap import Bootstrap, BootstrapArgs
@@ -42,12 +43,14 @@ if TYPE_CHECKING:
     from clusterless.providers.aws.settings import ComponentSettings, Settings
 
 __all__ = [
-    "Bootstrap", "BootstrapArgs", "ComponentSettings", "ComputeEnvironment", "ContainerArc", "CopyArc", "Deployment",
-    "DeploymentArgs", "EventBus", "FunctionArc", "FunctionArgs", "GlueAddPartitionsArc", "GlueDatabase", "GlueTable",
-    "GlueTableArgs", "NativeArc", "PutBoundary", "ResourceArgs", "S3Bucket", "S3CopyArc", "ScheduleBoundary", "Settings",
+    "Bootstrap", "BootstrapArgs", "CloudWatchExport", "ComponentSettings", "ComputeEnvironment", "ContainerArc", "CopyArc",
+    "Deployment", "DeploymentArgs", "EventBus", "FunctionArc", "FunctionArgs", "GlueAddPartitionsArc", "GlueDatabase",
+    "GlueTable", "GlueTableArgs", "NativeArc", "PutBoundary", "ResourceArgs", "S3Bucket", "S3CopyArc", "ScheduleBoundary",
+    "Settings",
 ]  # fmt: skip
 
 _HOME = {
+    "activities": ("CloudWatchExport",),
     "arcs": ("CopyArc", "FunctionArc", "GlueAddPartitionsArc", "S3CopyArc"),
     "args": ("FunctionArgs",),
     "bootstrap": ("Bootstrap", "BootstrapArgs"),

@@ -15,7 +15,7 @@ from clusterless.providers.aws import wiring
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.names import ComponentNames, Home
 from clusterless.providers.aws.settings import ComponentSettings, Settings
-from clusterless.runtime.spec import BoundarySpec
+from clusterless.runtime.spec import ActivitySpec, BoundarySpec
 
 if TYPE_CHECKING:
     from clusterless.providers.aws.archive import Archive
@@ -151,7 +151,7 @@ class FunctionArgs:
         """Raise what AWS would refuse, before anything is registered: limits of patterns, policies, times."""
         assert self.rules is not None
         wiring.timeout(self.spec)
-        if isinstance(self.spec, BoundarySpec) and self.spec.kind == "schedule":
+        if isinstance(self.spec, ActivitySpec) or (isinstance(self.spec, BoundarySpec) and self.spec.kind == "schedule"):
             wiring.every(self.spec.lot_unit, self.spec.name)
         if wiring.is_job(self.spec):
             from clusterless.providers.aws.containers import check

@@ -17,6 +17,7 @@ from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws.args import FunctionArgs
 from clusterless.providers.aws.component import DAY, FunctionComponent
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.lots import Unit
 from clusterless.runtime.spec import BoundarySpec
 
 BATCH = 100
@@ -96,26 +97,31 @@ class ScheduleBoundary(FunctionComponent):
         super().__init__(name, args, opts)
 
     def connect(self) -> None:
-        args, names = self.args, self.args.names
-        assert isinstance(args.spec, BoundarySpec)
-        scheduler.Schedule(
-            self.child("schedule"),
-            name=names.schedule,
-            group_name=args.home.schedule_group,
-            schedule_expression=wiring.every(args.spec.lot_unit, args.spec.name),
-            schedule_expression_timezone="UTC",
-            flexible_time_window={"mode": "OFF"},
-            state="ENABLED",
-            target={
-                "arn": self.function.arn,
-                "role_arn": self.alarm_role.arn,
-                "input": TICK,
-                "dead_letter_config": {"arn": self.dead_letters.arn},
-                "retry_policy": {"maximum_event_age_in_seconds": DAY, "maximum_retry_attempts": 185},
-            },
-            region=self.region,
-            opts=self.options(depends_on=[self.alarm_granted, *self.after], ignore_changes=["state"]),
-        )
+        assert isinstance(self.args.spec, BoundarySpec)
+        at_each_end(self, self.args.spec.lot_unit)
+
+
+def at_each_end(of: FunctionComponent, unit: Unit) -> None:
+    """A schedule that calls a component's function at the end of each interval."""
+    args = of.args
+    scheduler.Schedule(
+        of.child("schedule"),
+        name=args.names.schedule,
+        group_name=args.home.schedule_group,
+        schedule_expression=wiring.every(unit, args.spec.name),
+        schedule_expression_timezone="UTC",
+        flexible_time_window={"mode": "OFF"},
+        state="ENABLED",
+        target={
+            "arn": of.function.arn,
+            "role_arn": of.alarm_role.arn,
+            "input": TICK,
+            "dead_letter_config": {"arn": of.dead_letters.arn},
+            "retry_policy": {"maximum_event_age_in_seconds": DAY, "maximum_retry_attempts": 185},
+        },
+        region=of.region,
+        opts=of.options(depends_on=[of.alarm_granted, *of.after], ignore_changes=["state"]),
+    )
 
 
 def _is_kind(args: FunctionArgs, kind: str, component: str) -> None:

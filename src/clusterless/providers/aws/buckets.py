@@ -37,6 +37,8 @@ class BucketArgs:
     create_only: tuple[str, ...] = ()
     """Prefixes below which an object is created where there is none, or refused."""
     remove: bool = False
+    admits: tuple[policies.Statement, ...] = ()
+    """What its policy says beside: whom else it lets in."""
 
     @property
     def removed(self) -> bool:
@@ -135,7 +137,8 @@ class Bucket:
 
     def _policy(self) -> None:
         args = self._args
-        policy = wiring.compact(policies.bucket_policy(args.home, args.name, args.create_only))
+        found = policies.bucket_policy(args.home, args.name, args.create_only)
+        policy = wiring.compact(policies.document([*found["Statement"], *args.admits]))
         s3.BucketPolicy(self._child("policy"), bucket=self.made.bucket, policy=policy, region=self._of.region, opts=self._kept)
 
     def _announced(self) -> pulumi.Resource:

@@ -7,18 +7,30 @@ declaration has unchanged bytes. Read inside functions: standard library and run
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from clusterless.runtime.errors import UnknownFormat
 from clusterless.runtime.frozen import field, frozen
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, arc_from_json, boundary_from_json, to_json
+from clusterless.runtime.spec import (
+    ActivitySpec,
+    ArcSpec,
+    BoundarySpec,
+    activity_from_json,
+    arc_from_json,
+    boundary_from_json,
+    to_json,
+)
 
 FORMAT = 1
 FILE = "clusterless.json"
 """Its name at the archive's top."""
 SETTLE = "settle"
 """The alias by which other components call a function: it admits what asks for a lot, and nothing else."""
+
+READ: Mapping[str, Callable[[Mapping[str, Any]], BoundarySpec | ArcSpec | ActivitySpec]] = {
+    "boundary": boundary_from_json, "arc": arc_from_json, "activity": activity_from_json,
+}  # fmt: skip
 
 
 @frozen
@@ -53,7 +65,7 @@ class JobConfig:
 class FunctionConfig:
     """All that a function of ours knows."""
 
-    spec: BoundarySpec | ArcSpec
+    spec: BoundarySpec | ArcSpec | ActivitySpec
     account: str
     region: str
     function: str
@@ -75,8 +87,8 @@ class FunctionConfig:
 
     @property
     def kind(self) -> str:
-        """``boundary`` or ``arc``."""
-        return "boundary" if isinstance(self.spec, BoundarySpec) else "arc"
+        """``boundary``, ``arc`` or ``activity``."""
+        return {BoundarySpec: "boundary", ArcSpec: "arc", ActivitySpec: "activity"}[type(self.spec)]
 
     def to_json(self) -> str:
         """Canonical JSON: the same configuration gives the same bytes."""
@@ -93,7 +105,7 @@ class FunctionConfig:
                 f"this function's configuration has format {data.get('format')}, its code knows {FORMAT}", fix="deploy again"
             )
         kind, job = data.pop("kind"), data.get("job")
-        data["spec"] = arc_from_json(data["spec"]) if kind == "arc" else boundary_from_json(data["spec"])
+        data["spec"] = READ[kind](data["spec"])
         data["alarms"] = AlarmConfig(**data["alarms"])
         data["job"] = JobConfig(**job) if job else None
         return cls(**data)

@@ -15,12 +15,12 @@ from typing import Any, TypeAlias
 from clusterless.arcs.batch_exec import BatchExecWorkload
 from clusterless.model import resources as declared
 from clusterless.model.compile import compile_pipeline
-from clusterless.model.components import Arc, Boundary
+from clusterless.model.components import Activity, Arc, Boundary
 from clusterless.model.graph import External
 from clusterless.model.naming import Names
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.problems import Problem, ProjectErrors
-from clusterless.model.refs import resolve
+from clusterless.model.refs import is_external, resolve
 from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
 from clusterless.model.verify.provider import too_many_rules
 from clusterless.providers.aws.args import Archiver, FunctionArgs, packaged
@@ -30,11 +30,10 @@ from clusterless.providers.aws.packing import problems_of
 from clusterless.providers.aws.provider import capabilities
 from clusterless.providers.aws.settings import Settings
 from clusterless.providers.aws.wiring import Spec
-from clusterless.runtime.errors import ClusterlessError
-from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.spec import ArcSpec, ProjectSpec
 
-Made: TypeAlias = tuple[Boundary | Arc, FunctionArgs]
+Made: TypeAlias = tuple[Boundary | Arc | Activity, FunctionArgs]
 
 
 def this_stack() -> Owner:
@@ -70,11 +69,13 @@ class DeploymentArgs:
 
     @cached_property
     def functions(self) -> tuple[Made, ...]:
-        """Boundaries and arcs that run: as declared, and what each is made from."""
+        """Boundaries, arcs and activities that run: as declared, and what each is made from."""
         boundaries: dict[str, Boundary] = {it.name: it for it in self.pipeline.boundaries}
         arcs: dict[str, Arc] = {it.name: it for it in self.pipeline.arcs}
         found: list[Made] = [(boundaries[it.name], self._args(it, boundaries[it.name])) for it in self.spec.boundaries]
         found += [(arcs[it.name], self._args(it, arcs[it.name])) for it in self.spec.arcs]
+        activities: dict[str, Activity] = {it.name: it for it in self.pipeline.activities}
+        found += [(activities[it.name], self._args(it, activities[it.name])) for it in self.spec.activities]
         return tuple(found)
 
     @cached_property
@@ -99,7 +100,7 @@ class DeploymentArgs:
                 count += sum(rule.bus is None for rule in args.rules)
         return count
 
-    def _args(self, spec: BoundarySpec | ArcSpec, declaration: Boundary | Arc) -> FunctionArgs:
+    def _args(self, spec: Spec, declaration: Boundary | Arc | Activity) -> FunctionArgs:
         """What the predecessor's declarations say of their functions goes before the settings."""
         workload = getattr(declaration, "workload", None)
         props = getattr(declaration, "runtime_props", None) or getattr(workload, "runtime_props", None)
@@ -115,20 +116,32 @@ class DeploymentArgs:
 
     def _container(self, workload: BatchExecWorkload) -> dict[str, Any]:
         """The predecessor's container, in the compute environment that it refers to, and its function."""
-        project, home = self.pipeline.project, self.home
-        environments = [it for it in self.pipeline.resources if isinstance(it, declared.ComputeEnvironment)]
-        found = resolve(workload.compute_environment_ref, environments)
-        assert isinstance(found, declared.ComputeEnvironment)
-        names = Names(project.name, project.version, home.region, home.stage)
-        environment = names.compute_environment(found.compute_environment_name)
         props, function = workload.batch_runtime_props, workload.lambda_runtime_props
         return {
             "memory": function.memory,
             "architecture": _architecture(function),
             "container_memory": props.memory,
             "container_architecture": _architecture(props),
-            "compute_environment": home.arn("batch", f"compute-environment/{environment}"),
+            "compute_environment": self._environment(workload.compute_environment_ref),
         }
+
+    def _environment(self, ref: str) -> str:
+        """ARN of the compute environment that is referred to."""
+        if is_external(ref):
+            return known_arn(ref)
+        project, home = self.pipeline.project, self.home
+        found = resolve(ref, [it for it in self.pipeline.resources if isinstance(it, declared.ComputeEnvironment)])
+        assert isinstance(found, declared.ComputeEnvironment)
+        names = Names(project.name, project.version, home.region, home.stage)
+        return home.arn("batch", f"compute-environment/{names.compute_environment(found.compute_environment_name)}")
+
+
+def known_arn(ref: str) -> str:
+    """The ARN of a resource that is none of the pipeline's. Raises :class:`InvalidInput` for a reference that would have to be
+    looked up."""
+    if not ref.startswith("arn:"):
+        raise InvalidInput(f"{ref!r} names a resource of another project, and is not looked up", fix="give its ARN")
+    return ref
 
 
 def _architecture(props: ArcProps | ListenerProps | BatchProps) -> str:

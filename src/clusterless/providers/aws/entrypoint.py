@@ -8,7 +8,7 @@ S3's ``Object Created``, by EventBridge        a boundary marks the object, an a
 Lambda's record of an asynchronous call        an arc finishes the attempt whose handler, a function of its own, has ended
 ``Records`` of SQS that hold such events       the same for each; those that fail are named, and come again
 ``{"clusterless": "alarm", "name", "at"}``     a boundary closes a lot, an arc wakes a run
-``{"clusterless": "tick", "time"}``            a schedule's interval has ended
+``{"clusterless": "tick", "time"}``            a schedule's interval has ended: of a boundary, or of an activity
 ``{"clusterless": "settle", "lot"}``           another component relies on a lot of this one
 ``{"clusterless": "announce", "dataset", …}``  a delivery made by hand
 ``{"clusterless": "replay", "lot", …}``        a new generation of a run; ``role``, ``cascade``
@@ -38,7 +38,7 @@ from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.clock import Clock, SystemClock
 from clusterless.runtime.errors import ClusterlessError
 from clusterless.runtime.site import Delivery, Site
-from clusterless.runtime.spec import ArcSpec, BoundarySpec
+from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec
 
 MARGIN = 5.0
 """Seconds before the platform ends an invocation: nothing new is begun in them, and a failure can still be recorded."""
@@ -186,6 +186,10 @@ def _component(config: FunctionConfig, site: Site, clock: Clock, telemetry: Tele
         from clusterless.providers.aws.taking import Taking
 
         return Taking(config, config.spec, site, clock, telemetry, **seams)
+    if isinstance(config.spec, ActivitySpec):
+        from clusterless.providers.aws.exporting import Exporting
+
+        return Exporting(config, config.spec, site, clock, telemetry, **seams)
     from clusterless.providers.aws.delivering import Delivering
 
     return Delivering(config, config.spec, site, clock, telemetry, **seams)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.lots import Lot, Unit
 
 Event: TypeAlias = Mapping[str, Any]
 WORDS = ("alarm", "tick", "settle", "announce", "replay", "reconcile", "again")
@@ -74,6 +76,15 @@ def admit(event: Any, arn: str) -> None:
     if alias and alias != [LATEST] and not (isinstance(event, Mapping) and event.get("clusterless") == alias[0]):
         what = f"the alias {alias[0]!r} admits events {alias[0]!r} and nothing else"
         raise InvalidInput(what, where=shape(event), fix="call the function itself; that takes a grant of its own")
+
+
+def ended(unit: Unit, time: str) -> Lot:
+    """The lot whose interval ended at the instant at which a schedule was to fire."""
+    try:
+        instant = datetime.fromisoformat(time)
+    except ValueError:
+        raise InvalidInput(f"{time!r} is not an instant", where="an event 'tick'") from None
+    return unit.lot_at(instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()).shift(-1)
 
 
 def messages(event: Any) -> list[Event] | None:

@@ -17,7 +17,7 @@ from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.names import Home
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.needs import Need, job_needs, needs
-from clusterless.runtime.spec import ArcSpec
+from clusterless.runtime.spec import ActivitySpec, ArcSpec
 from clusterless.runtime.uri import split
 
 Statement = dict[str, Any]
@@ -72,7 +72,11 @@ def _taken(statements: Iterable[Statement], config: FunctionConfig) -> Policy:
 
 
 def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
-    """What runs call for: the needs of the stores' seam, alarms, other components' lots, secrets."""
+    """What runs call for: the needs of the stores' seam, alarms, other components' lots, secrets, tables."""
+    if isinstance(config.spec, ActivitySpec):
+        group = home.arn("logs", f"log-group:{config.spec.work['logGroupName']}")
+        yield allow(["logs:CreateExportTask"], [group, f"{group}:*"])
+        return
     yield from _stores(config, home)
     yield from _alarms(config, home)
     yield from _settling(config, home)
@@ -84,15 +88,16 @@ def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
 
 def platform(config: FunctionConfig, home: Home, kms_key: str | None, queue: str | None) -> Iterator[Statement]:
     """What no run calls for, and AWS does in the component's name: each with its reason."""
-    yield from _encrypted(config, home, kms_key)
+    if not isinstance(config.spec, ActivitySpec):
+        yield from _encrypted(config, home, kms_key)
     # Lambda writes what the function prints. The group is there already: no function may make one that is kept for ever.
     group = home.arn("logs", f"log-group:/aws/lambda/{config.function}:*")
     yield allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group])
     # Lambda puts asynchronous calls that failed to the end there.
     yield allow(["sqs:SendMessage"], [config.alarms.dead_letters])
-    # To name a role in a schedule is to pass it.
-    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
-    yield allow(["iam:PassRole"], [config.alarms.role], to_scheduler)
+    if not isinstance(config.spec, ActivitySpec):  # to name a role in a schedule is to pass it
+        to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+        yield allow(["iam:PassRole"], [config.alarms.role], to_scheduler)
     if queue:  # Lambda takes the batches
         yield allow(["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], [queue])
 

@@ -72,7 +72,7 @@ class Home:
 
 @dataclass(frozen=True)
 class ComponentNames:
-    """Names of what one boundary or arc has of its own. ``sort`` is ``boundary`` or ``arc``."""
+    """Names of what one boundary or arc has of its own. ``sort`` is ``boundary``, ``arc`` or ``activity``."""
 
     home: Home
     project: str
@@ -86,7 +86,7 @@ class ComponentNames:
 
     @cached_property
     def function(self) -> str:
-        return self._names.function(self.name, "int" if self.sort == "boundary" else "func")
+        return self._names.function(self.name, {"boundary": "int", "arc": "func", "activity": "act"}[self.sort])
 
     @property
     def function_arn(self) -> str:

@@ -29,7 +29,7 @@ from clusterless.runtime.spec import ArcSpec
 __all__ = ["HOST", "Archive", "archive", "handlers"]
 
 INSIDE = (
-    *("alarms", "catalogue", "config", "delivering", "entrypoint", "events", "invoking", "jobs", "place"),
+    *("alarms", "catalogue", "config", "delivering", "entrypoint", "events", "exporting", "invoking", "jobs", "place"),
     *("secrets", "services", "settling", "signing", "taking", "telemetry"),
 )
 """This provider's run-time half."""

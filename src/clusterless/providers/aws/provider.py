@@ -38,9 +38,10 @@ COMPONENTS: Mapping[str, str] = {
     "core:nativeArc": "clusterless.providers.aws.native:NativeArc",
     "aws:core:s3CopyArc": "clusterless.providers.aws.arcs:S3CopyArc",
     "aws:core:glueAddPartitionsArc": "clusterless.providers.aws.arcs:GlueAddPartitionsArc",
+    "aws:core:cloudWatchExport": "clusterless.providers.aws.activities:CloudWatchExport",
     "aws:core:batchExecArc": "clusterless.providers.aws.containers:ContainerArc",
 }
-"""Components of boundaries and arcs, by kind."""
+"""Components of boundaries, arcs and activities, by kind."""
 RESOURCES = frozenset(
     {
         "aws:core:s3Bucket",
@@ -59,6 +60,7 @@ NOTES = {
     "core:commandArc": "in a container on Fargate, in the subnets that the settings name, of the image that it or they name",
     "core:nativeArc": "a function of its own, on the runtime of its language, beside the one that claims and commits",
     "aws:core:batchExecArc": "its image is built and pushed by yourself, and named in the settings",
+    "aws:core:cloudWatchExport": "a schedule and a function; of an account's exports one runs at a time",
     "aws:core:s3Bucket": "left behind when the deployment is destroyed, unless it is to be removed",
     "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name",
     "aws:core:eventBus": "a plain bus: nothing of a pipeline uses it",
@@ -73,13 +75,14 @@ def components() -> dict[str, str]:
 
 def capabilities(rules: int | None = None) -> Capabilities:
     """What AWS can do. ``rules``: how many rules the event bus takes where a higher quota was granted."""
-    sorts: dict[str, set[str]] = {"boundaries": set(), "arcs": set()}
+    sorts: dict[str, set[str]] = {"boundaries": set(), "arcs": set(), "activities": set()}
     for name in components():
         sorts[kind(name).sort].add(name)
     return Capabilities(
         provider="aws",
         boundaries=frozenset(sorts["boundaries"]),
         arcs=frozenset(sorts["arcs"]),
+        activities=frozenset(sorts["activities"]),
         resources=RESOURCES,
         runtimes=RUNTIMES,
         rules=rules or AWS_RULES,

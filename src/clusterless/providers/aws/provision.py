@@ -27,19 +27,21 @@ from clusterless.model.graph import External
 from clusterless.model.metadata import owned, records_of
 from clusterless.model.naming import StoreKind
 from clusterless.model.pipeline import Pipeline
-from clusterless.model.refs import resolve
+from clusterless.model.refs import is_external, resolve
 from clusterless.model.registered import check_registered, externals
 from clusterless.model.verify import verify
+from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws import resources, wiring
 from clusterless.providers.aws.args import Archiver, own_tags, packaged
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
 from clusterless.providers.aws.component import Component, FunctionComponent
-from clusterless.providers.aws.deployment import DeploymentArgs, Made, refuse, this_stack, with_root_bucket
+from clusterless.providers.aws.deployment import DeploymentArgs, Made, known_arn, refuse, this_stack, with_root_bucket
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.provider import capabilities, components
 from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.uri import split
 
 RESOURCES: Mapping[type[Resource], Callable[..., resources.ResourceComponent]] = {
     declared.S3Bucket: resources.S3Bucket,
@@ -101,11 +103,27 @@ class Deployment(Component):
         common = (args.pipeline.project, args.pipeline.placement, args.settings)
         name, options = self.child(resource.name), self.options(delete_before_replace=None)
         if isinstance(resource, declared.GlueTable):
-            databases = [it for it in args.pipeline.resources if isinstance(it, declared.GlueDatabase)]
-            database = made[resolve(resource.database_ref, databases).name]
-            assert isinstance(database, resources.GlueDatabase)
-            return resources.GlueTable(name, resources.GlueTableArgs(resource, *common, database=database.database), options)
-        return RESOURCES[type(resource)](name, resources.ResourceArgs(resource, *common), options)
+            database = self._database(resource.database_ref, made)
+            return resources.GlueTable(name, resources.GlueTableArgs(resource, *common, database=database), options)
+        admits = self._exported_to(resource.bucket_name) if isinstance(resource, declared.S3Bucket) else ()
+        return RESOURCES[type(resource)](name, resources.ResourceArgs(resource, *common, admits=admits), options)
+
+    def _database(self, ref: str, made: Mapping[str, Component]) -> pulumi.Input[str]:
+        """The name of the database that is referred to."""
+        if is_external(ref):
+            return known_arn(ref).rpartition(":database/")[2]
+        databases = [it for it in self.args.pipeline.resources if isinstance(it, declared.GlueDatabase)]
+        database = made[resolve(ref, databases).name]
+        assert isinstance(database, resources.GlueDatabase)
+        return database.database
+
+    def _exported_to(self, bucket: str) -> tuple[policies.Statement, ...]:
+        """What lets activities of this pipeline have logs written to one of its buckets."""
+        found: list[policies.Statement] = []
+        for work in (it.work for it in self.args.spec.activities if it.work["kind"] == "cloudWatchExport"):
+            _, into, prefix = split(work["path"])
+            found += policies.exported(self.args.home, bucket, work["logGroupName"], prefix) if into == bucket else []
+        return tuple(found)
 
     # -- boundaries and arcs -----------------------------------------------------------------------------------------------
 

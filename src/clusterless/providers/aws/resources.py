@@ -23,6 +23,7 @@ from clusterless.model.resources import Column
 from clusterless.providers.aws.args import tags_of
 from clusterless.providers.aws.buckets import Bucket, BucketArgs
 from clusterless.providers.aws.component import Component
+from clusterless.providers.aws.iam import Statement
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import NAMESPACE, Settings
 from clusterless.runtime.errors import InvalidInput
@@ -39,6 +40,8 @@ class ResourceArgs(Generic[R]):
     project: Project
     placement: Placement
     settings: Settings = field(default_factory=Settings)
+    admits: tuple[Statement, ...] = ()
+    """What a bucket's policy says of who else may put something there."""
 
     @cached_property
     def home(self) -> Home:
@@ -86,6 +89,7 @@ class S3Bucket(ResourceComponent):
             versioned=what.versioned,
             announces=what.enable_event_bridge,
             remove=what.remove_on_destroy,
+            admits=args.admits,
         )
         found = Bucket(self, "bucket", bucket)
         self.ready = [found.ready]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from clusterless.providers.aws.alarms import SchedulerAlarm
 from clusterless.providers.aws.config import FunctionConfig
-from clusterless.providers.aws.events import Asked, Created, read
+from clusterless.providers.aws.events import Asked, Created, ended, read
 from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.telemetry import Telemetry
 from clusterless.runtime.arriving import Arriving
@@ -92,7 +91,7 @@ class Taking:
             case "alarm":
                 self._alarm(asked)
             case "tick":
-                lot = self._ended(asked.text("time"))
+                lot = ended(self.intake.unit, asked.text("time"))
                 self._closed(lot, 1, self.intake.tick(lot))
             case "settle":
                 due = self.intake.settle(lot := parse_lot(asked.text("lot")))
@@ -115,15 +114,6 @@ class Taking:
             self.telemetry.say("armed again", lot=lot, generation=generation, until=at)
             return
         self._closed(lot, generation, self.intake.wake(lot, generation))
-
-    def _ended(self, time: str) -> Lot:
-        """The lot whose interval ended at the instant a schedule was to fire."""
-        try:
-            instant = datetime.fromisoformat(time)
-        except ValueError:
-            raise InvalidInput(f"{time!r} is not an instant", where="an event 'tick'") from None
-        seconds = instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()
-        return self.intake.unit.lot_at(seconds).shift(-1)
 
     def _count(self, lot: Lot, generation: int, commit: BoundaryCommit) -> None:
         """A lot was committed here: by an alarm, or because somebody relies on it, or as it was found to be overdue."""

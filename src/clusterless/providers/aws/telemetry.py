@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from clusterless.runtime.spec import ArcSpec, BoundarySpec
+from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec
 
 if TYPE_CHECKING:
     from clusterless.runtime.reconcile import Report
@@ -34,7 +34,7 @@ UNITS = {"LotsCommitted": "Count", "LotsFailed": "Count", "ArrivalsLate": "Count
 class Telemetry:
     """One component's, for one invocation at a time."""
 
-    def __init__(self, spec: BoundarySpec | ArcSpec, function: str) -> None:
+    def __init__(self, spec: BoundarySpec | ArcSpec | ActivitySpec, function: str) -> None:
         """``function``: its name."""
         self._function = function
         self._who = {"project": spec.project, "version": spec.version, "component": spec.name}

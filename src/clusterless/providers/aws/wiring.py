@@ -19,10 +19,10 @@ from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.layout import MANIFEST_FILE, manifest_prefix
 from clusterless.runtime.lots import Unit
 from clusterless.runtime.policy import picked_roles, waits
-from clusterless.runtime.spec import ArcSpec, BoundarySpec, SourceSpec
+from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec, SourceSpec
 from clusterless.runtime.uri import split
 
-Spec: TypeAlias = BoundarySpec | ArcSpec
+Spec: TypeAlias = BoundarySpec | ArcSpec | ActivitySpec
 LONGEST_PATTERN = 2048
 """Characters of an event pattern that EventBridge takes."""
 LONGEST_RUN = 900
@@ -35,7 +35,7 @@ STATES = ("complete", "empty")
 
 def names_of(spec: Spec, home: Home) -> ComponentNames:
     """Names of what a component has of its own."""
-    sort = "boundary" if isinstance(spec, BoundarySpec) else "arc"
+    sort = {BoundarySpec: "boundary", ArcSpec: "arc", ActivitySpec: "activity"}[type(spec)]
     return ComponentNames(home, spec.project, spec.version, sort, spec.name)
 
 
@@ -96,6 +96,8 @@ def timeout(spec: Spec) -> int:
     """Seconds the function may run: a boundary's marks are quick, an arc has what its runs are given and a minute to commit."""
     if isinstance(spec, BoundarySpec):
         return BOUNDARY_TIMEOUT
+    if isinstance(spec, ActivitySpec):
+        return min(LONGEST_RUN, math.ceil(spec.timeout))
     if is_job(spec) or is_native(spec):
         return JOB_TIMEOUT
     return min(LONGEST_RUN, handler_timeout(spec) + 60)
@@ -131,6 +133,8 @@ def rules(spec: Spec, home: Home, sender: str | None = None) -> list[Rule]:
     """The rules that start a component: one for what a boundary watches; one for all sources whose lots start an arc, and more
     only where their patterns are too long for one. ``sender``: the account of the watched bucket, if that is another one."""
     names = names_of(spec, home)
+    if isinstance(spec, ActivitySpec):
+        return []
     if isinstance(spec, BoundarySpec):
         if spec.kind != "put":
             return []
