@@ -127,9 +127,8 @@ def test_each_module_of_ours_finds_those_it_begins_with_and_resolves(tmp_path: P
         archive(boundary(), handler_folder=None, architecture=HOST, python="").unpack(tmp_path)
     except StoreUnavailable as error:
         pytest.skip(f"no package index here: {error.what}")
-    modules = [
-        path.relative_to(tmp_path).with_suffix("").as_posix().replace("/", ".") for path in tmp_path.glob("clusterless/**/*.py")
-    ]
+    files = [path.relative_to(tmp_path) for path in tmp_path.glob("clusterless/**/*.py*")]
+    modules = [path.with_suffix("").as_posix().replace("/", ".") for path in files]
     code = "import importlib, sys; sys.path[:0] = sys.argv[1:2]\nfor name in sys.argv[2:]: importlib.import_module(name)"
     subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code, str(tmp_path), *modules], check=True)
     assert len(modules) > 40

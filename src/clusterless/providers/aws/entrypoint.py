@@ -110,10 +110,11 @@ def imports(folder: str) -> None:
     spec = read_config(Path(folder)).spec
     if isinstance(spec, ArcSpec):
         from clusterless.runtime.workloads import workload_for
-        from clusterless.runtime.workloads.function import load
 
         workload_for(spec.workload)
         if spec.workload.get("kind") == "function":
+            from clusterless.runtime.workloads.function import load
+
             load(str(spec.workload["handler"]))
 
 

@@ -3,7 +3,7 @@
 ::
 
     clusterless.json     the function's configuration
-    clusterless/         the runtime, and this provider's run-time half
+    clusterless/         the runtime, and this provider's run-time half, as bytecode where every cold start loads it
     obstore/ …           the store's client and the declared requirements, as wheels for the function's platform
     clean.py, etl/ …     the handler's module and what it imports of the pipeline's folder
 
@@ -20,9 +20,10 @@ from pathlib import Path
 
 import clusterless
 from clusterless.providers.aws.archive import LONGEST_UNPACKED, Archive
+from clusterless.providers.aws.bytecode import compiled
 from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.handler_files import users
-from clusterless.providers.aws.requirements import HOST, client, installed
+from clusterless.providers.aws.requirements import HOST, THIS, client, installed
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.spec import ArcSpec
 
@@ -65,7 +66,7 @@ def archive(
     """
     files: dict[str, Path | bytes] = {FILE: config.to_json().encode()}
     modules = handlers(config)
-    _add(files, _ours(), "clusterless")
+    _add(files, compiled(_ours(), at_once(config), python or THIS), "clusterless")
     _add(files, installed([client(), *requirements], architecture, python), "a requirement")
     if handler_folder is not None:
         _add(files, users(handler_folder, modules, extra), "the pipeline's folder")
@@ -74,6 +75,15 @@ def archive(
     packed = Archive(dict(sorted(files.items())))
     _check_size(packed, config)
     return packed
+
+
+def at_once(config: FunctionConfig) -> list[str]:
+    """Modules of ours that a function's process loads before anything else, with all that these import."""
+    inside = "clusterless.providers.aws"
+    if not isinstance(config.spec, ArcSpec):
+        return [f"{inside}.entrypoint", f"{inside}.taking"]
+    kind = str(config.spec.workload.get("kind", ""))
+    return [f"{inside}.entrypoint", f"{inside}.delivering", f"clusterless.runtime.workloads.{kind}"]
 
 
 def handlers(config: FunctionConfig) -> list[str]:

@@ -22,6 +22,8 @@ PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34
 """Lambda's architectures as uv calls them: Amazon Linux 2023, under all its Pythons from 3.12 on, has glibc 2.34."""
 HOST = "host"
 """Instead of an architecture: this machine, for trying an archive out."""
+THIS = f"{sys.version_info[0]}.{sys.version_info[1]}"
+"""The Python that runs here."""
 PYTHONS = ("3.12", "3.13", "3.14")
 LEFT_OUT = re.compile(
     r"(?:^|/)__pycache__/|\.pyi$|^bin/|\.dist-info/(?:INSTALLER|RECORD|REQUESTED|direct_url\.json|uv_[^/]*)$|^\.lock$"
@@ -58,7 +60,7 @@ def _kept(folder: Path) -> Mapping[str, Path]:
 
 def _target(architecture: str, python: str) -> list[str]:
     if architecture == HOST:
-        return ["--python-version", python or f"{sys.version_info[0]}.{sys.version_info[1]}"]
+        return ["--python-version", python or THIS]
     if architecture not in PLATFORMS:
         raise InvalidInput(f"Lambda has no architecture {architecture!r}", fix=f"use {' or '.join(PLATFORMS)}")
     if python not in PYTHONS:
@@ -102,7 +104,7 @@ def _install(requirements: Sequence[str], target: Sequence[str], folder: Path) -
 
 def interpreter(python: str) -> str | None:
     """A Python of this version on this machine; None if there is none."""
-    if python == f"{sys.version_info[0]}.{sys.version_info[1]}":
+    if python == THIS:
         return sys.executable
     command = [_uv(), "python", "find", "--no-python-downloads", "--no-project", "--offline", python]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
