@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "clusterless"
 OBJECTS = {f"runtime/stores/{name}.py" for name in ("objects", "replies", "streams")}
 """The store of buckets: what may know its client library."""
-ENGINE = {f"operations/deploying/{name}.py" for name in ("engine", "steps")}
+ENGINE = {f"operations/deploying/{name}.py" for name in ("command", "engine", "steps")}
 
 
 def imported(file: Path) -> Iterator[str]:

@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 
 from clusterless.operations.deploying import deploy as sequences
-from clusterless.operations.deploying import engine
+from clusterless.operations.deploying.command import Signals, listening
 from clusterless.operations.deploying.deploy import Outcome, Way
 from clusterless.operations.deploying.engine import Plan
+from clusterless.operations.deploying.failing import Failed, Interrupted, Locked
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from tests.support.engine import Tools, required
 
@@ -127,7 +128,7 @@ def way(plans: list[Plan] | None = None, *, leave: bool = True, recover: bool = 
             plans.append(plan)
         return leave
 
-    return Way(None, engine.Signals(lambda count: None), confirm, lambda event: None, recover)
+    return Way(None, Signals(lambda count: None), confirm, lambda event: None, recover)
 
 
 def told(outcome: Outcome | Plan) -> list[str]:
@@ -180,7 +181,7 @@ def test_what_was_not_shown_is_not_done(here: Here) -> None:
             here.things["late"] = {}
 
     here.before = change
-    with pytest.raises(engine.Failed) as caught:
+    with pytest.raises(Failed) as caught:
         sequences.deploy(here, way())
     [failure] = caught.value.failures
     assert (failure.type, failure.name) == ("demo:things:Thing", "late")
@@ -218,7 +219,7 @@ def test_a_lock_that_was_left_behind(here: Here) -> None:
     lock = here.folder / "state" / ".pulumi" / "locks" / "organization" / here.project / here.stack / "x.json"
     lock.write_text(json.dumps({"pid": 4711, "username": "ann", "hostname": "laptop", "timestamp": "2026-01-02T03:04:05Z"}))
     here.things["one"]["size"] = 2
-    with pytest.raises(engine.Locked, match=r"by a process created by ann@laptop \(pid 4711\)") as caught:
+    with pytest.raises(Locked, match=r"by a process created by ann@laptop \(pid 4711\)") as caught:
         sequences.deploy(here, way())
     assert "cls deploy --recover" in caught.value.fix
     assert sequences.deploy(here, way(recover=True)).done
@@ -262,11 +263,11 @@ def be_interrupted(folder: Path) -> None:
             (folder / "reached").touch()
             time.sleep(60)  # the engine ends meanwhile, and this process with it
 
-    signals = engine.Signals(lambda count: print(count, flush=True))
-    with engine.listening(signals):
+    signals = Signals(lambda count: print(count, flush=True))
+    with listening(signals):
         try:
             sequences.deploy(Here(folder, before=wait), Way(None, signals, lambda plan: True, lambda event: None))
-        except engine.Interrupted:
+        except Interrupted:
             print("Interrupted", flush=True)
     os._exit(0)
 

@@ -9,6 +9,7 @@ import pytest
 from pulumi.automation import EngineEvent
 
 from clusterless.model.problems import Problem, ProjectErrors
+from clusterless.operations.deploying.failing import advice
 from clusterless.operations.deploying.settings import FILE, in_words_of_file, read_settings
 from clusterless.operations.deploying.steps import Failure, failures_of, parse_urn, progress_of, shown_type, steps_of, warnings_of
 from clusterless.runtime.errors import InvalidInput
@@ -33,6 +34,35 @@ def planned(op: str, urn: str, **more: Any) -> EngineEvent:
 
 def said(severity: str, message: str, urn: str = "") -> EngineEvent:
     return event(diagnosticEvent={"severity": severity, "message": message, "color": "never", "urn": urn})
+
+
+# -- failures in words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ("LimitExceeded: Cannot exceed quota for RolesPerAccount: 1000", "have it raised"),
+        ("LimitExceededException: The requested resource exceeds the maximum number allowed", "have it raised"),
+        ("CodeStorageExceededException: Code storage limit exceeded.", "have it raised"),
+        ("TooManyBuckets: You have attempted to create more buckets than allowed", "have it raised"),
+        (
+            (
+                "InvalidParameterValueException: Specified ReservedConcurrentExecutions for function decreases account's "
+                "UnreservedConcurrentExecution below its minimum value of [100]."
+            ),
+            "have it raised",
+        ),
+        ("TooManyRequestsException: Rate exceeded", "wait a little"),
+        ("BucketAlreadyExists: The requested bucket name is not available.", "belongs to somebody else"),
+        ("EntityAlreadyExists: Role with name DEV-shop-add-up already exists.", "has not made"),
+        ("AccessDenied: User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "docs/aws.md"),
+        ("ValidationException: 1 validation error detected", ""),
+    ],
+)
+def test_what_a_cloud_says_comes_with_what_to_do(said: str, advised: str) -> None:
+    assert advised in advice(said)
+    assert bool(advice(said)) == bool(advised)
 
 
 # -- steps -----------------------------------------------------------------------------------------------------------------

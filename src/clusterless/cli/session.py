@@ -45,22 +45,23 @@ class Session:
     def run(self, carry_out: Callable[[Way], Outcome], file: str, done: str) -> Outcome:
         """Carry a sequence out, and say ``done`` at its end, unless that is empty. ``file`` is that of the settings."""
         from clusterless.cli.watched import Watched
-        from clusterless.operations.deploying import engine
+        from clusterless.operations.deploying.command import Signals, listening
         from clusterless.operations.deploying.deploy import Way
+        from clusterless.operations.deploying.failing import Failed, Interrupted
         from clusterless.operations.deploying.settings import in_words_of_file
 
-        signals = engine.Signals(_interrupted)
+        signals = Signals(_interrupted)
         self._watched = Watched()
         try:
-            with engine.listening(signals), self._watched:
+            with listening(signals), self._watched:
                 way = Way(self._backend, signals, self._confirm, self._watched.take, self._recover)
                 outcome: Outcome = carry_out(way)
-        except engine.Interrupted as error:
+        except Interrupted as error:
             problem_lines("error", error.what, error.where, error.fix)
             raise typer.Exit(INTERRUPTED) from None
-        except engine.Failed as error:
+        except Failed as error:
             for failure in error.failures:
-                problem_lines("error", failure.what, f"{failure.type} {failure.name}".strip())
+                problem_lines("error", failure.what, f"{failure.type} {failure.name}".strip(), failure.fix)
             if self._output is Format.JSON:
                 emit_json({"done": False, "failures": error.failures})
             raise

@@ -7,6 +7,8 @@ done, and an end in the middle says how to go on::
     target      the seam to a provider: names, checks, the program; and who owns a deployment
     settings    deploy.toml: what a declaration does not say
     steps       the engine's events → steps and failures, as frozen data
+    failing     what the engine says when it fails → errors that say what to do
+    command     the engine's binary as a process, and interrupts
     engine      one stack and the engine: preview, up, destroy, what an earlier end left behind
     deploy      the sequences: deploy, destroy, adopt, and a placement's bootstrap and its end
 

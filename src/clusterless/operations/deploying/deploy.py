@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clusterless.operations.deploying.engine import Engine, Listener, Plan, Signals, opened
+from clusterless.operations.deploying.command import Signals
+from clusterless.operations.deploying.engine import Engine, Listener, Plan, opened
 from clusterless.operations.deploying.target import Target
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable
 

@@ -1,67 +1,41 @@
 """One stack and Pulumi's engine, through the Automation API: preview, up, destroy, and what an earlier end left behind.
 
-The program runs in this process, and only the ``pulumi`` binary is needed. The engine runs in a process group of its own: an
-interrupt at the terminal would reach it beside the one that is handed on, and of two it takes the second as an order to stop in
-the middle of an operation.
+The program runs in this process, and only the ``pulumi`` binary is needed.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-import signal
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from clusterless.operations.deploying.command import Signals, command_of
+from clusterless.operations.deploying.failing import PASSPHRASE, Interrupted, explained, unopened
 from clusterless.operations.deploying.steps import (
-    Failure,
     Progress,
     Step,
     failures_of,
     parse_urn,
-    plain,
     progress_of,
     shown_type,
     steps_of,
     warnings_of,
 )
 from clusterless.operations.deploying.target import Program, Target
-from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreUnavailable
+from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 if TYPE_CHECKING:
-    from pulumi.automation import Deployment, EngineEvent, PulumiCommand, Stack
+    from pulumi.automation import Deployment, EngineEvent, Stack
 
 R = TypeVar("R")
 Listener = Callable[[Progress], None]
-INSTALL = "install Pulumi's command line, 3.206 or newer: https://www.pulumi.com/docs/install/"
-PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 SERVICE = ("http://", "https://")
 """Backends that keep secrets by themselves."""
-_PREFIX = re.compile(r"^\s*((stdout|stderr|error):\s*)+")
-_LOCK = re.compile(r"created by \S+ \(pid \d+\) at \S+")
-
-
-class Interrupted(ClusterlessError):
-    """Somebody asked to stop: what was begun is finished, the rest is not done."""
-
-
-class Locked(ClusterlessError):
-    """Somebody else deploys the same stack now, or ended without saying so."""
-
-
-class Failed(ClusterlessError):
-    """The engine could not do all of it; ``failures`` says what went wrong."""
-
-    def __init__(self, what: str, failures: list[Failure], *, where: str = "", fix: str = "") -> None:
-        super().__init__(what, where=where, fix=fix)
-        self.failures = tuple(failures)
 
 
 @dataclass(frozen=True)
@@ -70,37 +44,6 @@ class Plan:
 
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
-
-
-@dataclass
-class Signals:
-    """Interrupts, handed on to the engine while it runs, and else what they always are; see :func:`listening`."""
-
-    told: Callable[[int], None]
-    """Is called with how many there were."""
-    running: set[subprocess.Popen[str]] = field(default_factory=set)
-    count: int = 0
-
-    def on_signal(self, number: int, frame: object) -> None:
-        del number, frame
-        if not self.running:
-            raise KeyboardInterrupt
-        self.count += 1
-        self.told(self.count)
-        for process in tuple(self.running):
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGINT)
-
-
-@contextmanager
-def listening(signals: Signals) -> Iterator[None]:
-    """Have SIGINT and SIGTERM end what the engine does in good order, instead of ending this process."""
-    before = {number: signal.signal(number, signals.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Engine:
@@ -207,37 +150,9 @@ class Engine:
             self._unless_interrupted()
             if self._raised and isinstance(self._raised[0], ClusterlessError):
                 raise self._raised[0] from None
-            raise _explained(error, failures_of(events), self._target) from error
+            raise explained(error, failures_of(events), self._target) from error
         finally:
             self._raised.clear()
-
-
-def _explained(error: Exception, failures: list[Failure], target: Target) -> ClusterlessError:
-    """What the engine said, in words that say what to do."""
-    text = plain(str(error))
-    if "currently locked" in text or "Another update is currently in progress" in text:
-        lock = _LOCK.search(text)
-        return Locked(
-            f"it is being deployed already{f', by a process {lock[0]}' if lock else ''}",
-            where=target.what,
-            fix="wait for it to end; if it ended without removing its lock: cls deploy --recover",
-        )
-    if "incorrect passphrase" in text:
-        return InvalidInput(
-            "the state is encrypted with another passphrase", where=target.what, fix=f"set {PASSPHRASE[0]} to that one"
-        )
-    if "no resource plugin" in text or "could not find plugin" in text:
-        line = next(it for it in text.splitlines() if "plugin" in it)
-        return InvalidInput(line.strip(), fix="let Pulumi fetch it (it needs the network once), or: pulumi plugin install")
-    if not failures:
-        said = [line for line in text.splitlines() if "error:" in line]
-        failures = [Failure("", "", _PREFIX.sub("", it)) for it in said] or [Failure("", "", text)]
-    return Failed(
-        f"{len(failures)} of its resources failed" if failures[0].type else failures[0].what,
-        failures if failures[0].type else [],
-        where=target.what,
-        fix="mend the cause and run it again: it goes on from there, and what is done stays",
-    )
 
 
 def _both(listen: Listener) -> tuple[list[EngineEvent], Callable[[EngineEvent], None]]:
@@ -297,78 +212,5 @@ def opened(target: Target, backend: str, signals: Signals) -> Iterator[Engine]:
             stack = automation.create_or_select_stack(target.stack, target.project, _nothing, opts=options)
             stack.set_all_config({key: automation.ConfigValue(value) for key, value in target.config.items()})
         except automation.CommandError as error:
-            raise _unopened(error, backend) from error
+            raise unopened(error, backend) from error
         yield Engine(stack, target, Path(folder), signals)
-
-
-def _unopened(error: Exception, backend: str) -> ClusterlessError:
-    said = [_PREFIX.sub("", line) for line in plain(str(error)).splitlines() if "error:" in line]
-    return StoreUnavailable(
-        f"Pulumi cannot use its backend: {'; '.join(said) or error}",
-        where=backend,
-        fix="check the URL and that the credentials may read and write there; docs/aws.md lists what it takes",
-    )
-
-
-def command_of(signals: Signals) -> PulumiCommand:
-    """The engine's binary, in processes that get interrupts from ``signals`` alone. Raises :class:`InvalidInput` without one."""
-    try:
-        from pulumi import automation
-        from pulumi.automation import errors
-    except ImportError:
-        raise InvalidInput("deploying needs Pulumi's SDK, which is not here", fix="pip install 'clusterless[aws]'") from None
-
-    class Command(automation.PulumiCommand):
-        def run(
-            self,
-            args: list[str],
-            cwd: str,
-            additional_env: Mapping[str, str],
-            on_output: Callable[[str], Any] | None = None,
-            on_error: Callable[[str], Any] | None = None,
-        ) -> automation.CommandResult:
-            environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
-            process = subprocess.Popen(
-                [self.command, "--non-interactive", *args],
-                cwd=cwd,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                process_group=0,
-            )
-            signals.running.add(process)
-            try:
-                texts: list[list[str]] = [[], []]
-                readers = [
-                    Thread(target=_read, args=(stream, callback, text))
-                    for stream, callback, text in zip((process.stdout, process.stderr), (on_output, on_error), texts, strict=True)
-                ]
-                for reader in readers:
-                    reader.start()
-                for reader in readers:
-                    reader.join()
-                code = process.wait()
-            finally:
-                signals.running.discard(process)
-            result = automation.CommandResult("\n".join(texts[0]), "\n".join(texts[1]), code)
-            if code:
-                raise errors.create_command_error(result)
-            return result
-
-    try:
-        return Command()
-    except FileNotFoundError:
-        raise InvalidInput("there is no 'pulumi' on the PATH", fix=INSTALL) from None
-    except automation.InvalidVersionError as error:
-        raise InvalidInput(f"this 'pulumi' will not do: {error}", fix=INSTALL) from None
-    except subprocess.CalledProcessError as error:
-        raise InvalidInput(f"'pulumi version' fails: {error}", fix=INSTALL) from None
-
-
-def _read(stream: IO[str], callback: Callable[[str], Any] | None, lines: list[str]) -> None:
-    with stream:
-        for line in stream:
-            lines.append(line.rstrip())
-            if callback:
-                callback(lines[-1])

@@ -49,6 +49,8 @@ class Failure:
     type: str
     name: str
     what: str
+    fix: str = ""
+    """What to do, where that is known."""
 
 
 @dataclass(frozen=True)
