@@ -5,7 +5,8 @@ the same list stands in ``docs/testing.md``, and one test runs without any but t
 
 managed   functions of Lambda's Python runtimes run under the real Runtime Interface Client, on the Python of the tests, from
           their archive alone (MiniStack would run them on its own interpreter, beside its own packages); those of its Node
-          runtimes stay with MiniStack's own worker, which is the machine's node
+          runtimes stay with MiniStack's own worker, which is the machine's node; those of its Java runtimes, which it would
+          run in containers, under a stand-in of ours (java/JavaHost.java), on the machine's java
 tick      schedules are looked at five times a second, not every ten seconds (on AWS: within their minute)
 nagle     the runtime's interface answers in one packet; in two, each invocation waits 44 ms for an acknowledgement
 drain     an invocation that logs nothing is not waited for
@@ -58,8 +59,9 @@ if "managed" in on:
         folder = unpacked(code)
         path = os.path.join(folder, "bootstrap")
         if not os.path.exists(path):
+            java = any(name.endswith((".class", ".jar")) for _, _, names in os.walk(folder) for name in names)
             with functions._provided_code_lock, open(path, "w") as file:
-                file.write(os.environ["CLS_BOOTSTRAP"])
+                file.write(os.environ["CLS_JAVA_BOOTSTRAP" if java else "CLS_BOOTSTRAP"])
             os.chmod(path, 0o755)
         return folder
     functions._provided_runtime_code_dir = with_bootstrap
@@ -70,6 +72,11 @@ if "managed" in on:
         mine = pooled if is_node(function.get("config") or function) else functions._execute_function_provided_warm
         return mine(function, event, request)
     functions._execute_function_warm = warm
+    contained = functions._execute_function_docker
+    def on_this_machine(function, event, request):
+        java = (function.get("config") or function).get("Runtime", "").startswith("java")
+        return (functions._execute_function_provided_warm if java else contained)(function, event, request)
+    functions._execute_function_docker = on_this_machine
     runtime._worker_class_for = lambda config: runtime.Worker if is_node(config) else runtime.ProvidedWorker
 if "tick" in on:
     import ministack.services.scheduler as scheduler
@@ -144,6 +151,9 @@ from awslambdaric.__main__ import main
 main(["bootstrap", os.environ["_HANDLER"]])
 '
 """
+JAVA = f"""#!/bin/sh
+exec java -Xshare:auto -XX:TieredStopAtLevel=1 '{ROOT / "tests" / "support" / "java" / "JavaHost.java"}'
+"""
 
 
 def required() -> Path:
@@ -184,6 +194,7 @@ class MiniStack:
             "AUTH": str(auth).lower(),
             "CLS_PATCHES": ",".join(patches),
             "CLS_BOOTSTRAP": bootstrap,
+            "CLS_JAVA_BOOTSTRAP": JAVA,
             **environment,
         }
         with self.log.open("wb") as log:

@@ -137,7 +137,7 @@ def test_a_handler_that_throws_is_called_once_more_and_then_lies_with_the_dead_l
     letter = deployed.first_dead(SHOUT)
     record = letter["requestPayload"]
     assert record["requestContext"]["condition"] == "RetriesExhausted"
-    assert record["requestPayload"]["attempt"]["attempt"] == "2"
+    assert json.loads(record["requestPayload"]["CLS_ATTEMPT"])["attempt"] == "2"
     name = ArcKeys(SHOUT.project, SHOUT.version, SHOUT.name).failed(FIRST.shift(1), 1, 2)
     failed = Failed.decode(deployed.body(HOME.state, name), name)
     assert "this lot is poison" in failed.cause

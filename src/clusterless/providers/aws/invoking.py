@@ -18,12 +18,14 @@ from urllib.parse import quote
 
 from clusterless.providers.aws.jobs import named, parameters, staging
 from clusterless.providers.aws.services import Services
-from clusterless.runtime.errors import InvalidInput, WorkloadError
+from clusterless.runtime.errors import WorkloadError
 from clusterless.runtime.policy import Run
 from clusterless.runtime.site import new_token
 from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads.remote import collected, told
 
+ATTEMPT = "CLS_ATTEMPT"
+"""What of a call is for us: JSON of the attempt it is of, and its token. A text, as all that a handler is called with."""
 LONGEST = 128 << 10
 """Bytes of what a handler is called with: half of what an asynchronous call takes, as it comes back beside the answer."""
 
@@ -38,7 +40,8 @@ class HandlerJobs:
 
     def submit(self, work: Work) -> str:
         job = new_token()
-        event = {**told(work, staging(work)), "attempt": {**parameters(work), "job": job}}
+        attempt = json.dumps({**parameters(work), "job": job}, separators=(",", ":"))
+        event = {**told(work, staging(work)), ATTEMPT: attempt}
         if (length := len(json.dumps(event, separators=(",", ":")).encode())) > LONGEST:
             raise WorkloadError(
                 f"the handler would be called with {length} bytes, and {LONGEST} can be had",
@@ -60,12 +63,14 @@ class HandlerJobs:
 
     def heard(self, record: Mapping[str, Any]) -> tuple[Run, int, int]:
         """The attempt whose handler has ended, as Lambda's ``record`` tells."""
-        called = record.get("requestPayload") or {}
-        attempt = called.get("attempt") if isinstance(called, Mapping) else None
-        if not isinstance(attempt, Mapping):
-            raise InvalidInput("the call is none of ours: it names no attempt", where=", ".join(sorted(map(str, record))))
+        called = record.get("requestPayload")
+        try:
+            attempt = dict(json.loads(called[ATTEMPT])) if isinstance(called, Mapping) else {}
+        except (KeyError, ValueError, TypeError):
+            attempt = {}
+        found = named({"parameters": attempt, "jobId": attempt.get("job", "")})
         self._ended = str(attempt.get("job")), record
-        return named({"parameters": attempt, "jobId": attempt.get("job")})
+        return found
 
     def result(self, work: Work, job: str) -> Mapping[str, Produced] | None:
         ended, record = self._ended
