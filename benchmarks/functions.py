@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.cloud import LOGGED as BYTES_LOGGED
 from benchmarks.figures import Figure, Section
 from benchmarks.interface import Counted, FunctionProcess
-from benchmarks.measuring import Ground, SubjectFailed
+from benchmarks.measuring import REPOSITORY, Ground, SubjectFailed
 from clusterless.providers.aws import wiring
 from clusterless.providers.aws.component import ENTRYPOINT
 from clusterless.providers.aws.names import Home
@@ -74,6 +74,7 @@ class Functions:
         self.s3.put_object(Bucket=LAKE, Key=OBJECT, Body=BODY)
         self.packed = packed(folder)
         self.packed.unpack(folder / "arc")
+        from_sources(self.packed).unpack(folder / "sources")
         self.packed.unpack(folder / "plain")
         (folder / "plain" / "plain.py").write_text(PLAIN)
         (folder / "bare").mkdir()
@@ -131,35 +132,44 @@ def packed(folder: Path) -> Archive:
     return archive(config, handler_folder=handlers, architecture=HOST, python="")
 
 
+def from_sources(packed: Archive) -> Archive:
+    """The same as it is packed where the function's Python is not on the machine."""
+    compiled = [name for name in packed.files if name.startswith("clusterless/") and name.endswith(".pyc")]
+    sources = {name.removesuffix("c"): REPOSITORY / "src" / name.removesuffix("c") for name in compiled}
+    return Archive({name: body for name, body in packed.files.items() if name not in compiled} | sources)
+
+
 def sections(cloud: MiniStack, quick: bool, say: Callable[[str], None]) -> list[Section]:
     with Ground("functions") as ground:
         functions = Functions(cloud, Path(ground.new("functions")))
         rounds, warm = (4, 20) if quick else (25, 200)
         say("functions, cold")
         cold = _cold(functions, rounds)
-        functions.check(rounds + 1)
+        functions.check(2 * (rounds + 1))
         say("functions, warm")
         hot = _warm(functions, warm)
-        functions.check(rounds + 1 + warm + 1)
+        functions.check(2 * (rounds + 1) + warm + 1)
         return [cold, hot, _calls(functions)]
 
 
 def _cold(functions: Functions, rounds: int) -> Section:
-    taken: dict[str, list[float]] = {"arc": [], "bare": []}
+    kinds = {"bare": functions.bare, "arc": functions.arc, "sources": lambda: functions.arc(folder="sources")}
+    taken: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):  # the first leaves the files in the system's cache, and is not counted
-        event = functions.announced()
-        for name, function in (("bare", functions.bare()), ("arc", functions.arc())):
-            with function:
+        for name, make in kinds.items():
+            event = functions.announced() if name != "bare" else {}
+            with make() as function:
                 taken[name].append((function.answered(event) - function.spawned) * 1000)
-    arc, bare = taken["arc"][1:], taken["bare"][1:]
-    above = tuple(mine - its for mine, its in zip(arc, bare, strict=True))
+    bare, arc, sources = (tuple(values[1:]) for values in taken.values())
+    above, later = (tuple(mine - its for mine, its in zip(values, bare, strict=True)) for values in (arc, sources))
     figures = (
         Figure("spawn to first lot committed, above the bare function", above, "ms", 60),
-        Figure("spawn to first lot committed", tuple(arc), "ms"),
-        Figure("bare function: spawn to first answer", tuple(bare), "ms"),
+        Figure("  the same where the function's Python is not at hand when it is packed", later, "ms", note="sources alone"),
+        Figure("spawn to first lot committed", arc, "ms"),
+        Figure("bare function: spawn to first answer", bare, "ms"),
         *_sizes(functions),
     )
-    return Section("Cold start of an arc's function", figures, f"{rounds} rounds, each of both.")
+    return Section("Cold start of an arc's function", figures, f"{rounds} rounds, each of all.")
 
 
 def _sizes(functions: Functions) -> tuple[Figure, ...]:

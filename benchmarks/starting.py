@@ -3,16 +3,14 @@
 Cold start is measured as a function in a cloud would start: from an unpacked archive that holds the runtime, a handler and
 the spec, with the system's packages beside it and no virtual environment to be searched, to the commit of one lot, on the
 folder store and through obstore.
-Once with bytecode, which the first run leaves and which is not counted; once without, as archives bring none along: it fits one
-minor version of Python alone, and would double their size.
+Once with bytecode, which the first run leaves and which is not counted, and which archives bring along; once without, as they are
+where the function's Python was not at hand. :mod:`functions` has the same for the packaged archive under Lambda's own client.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import product
@@ -61,7 +59,7 @@ LOT = "20150517PT5M121"
 
 def section(quick: bool, say: Callable[[str], None]) -> Section:
     rounds = 3 if quick else 15
-    figures = [*_command_line(rounds, say), *_cold(rounds, say), _archive()]
+    figures = [*_command_line(rounds, say), *_cold(rounds, say)]
     return Section("Start-up", tuple(figures))
 
 
@@ -106,8 +104,8 @@ def _cold(rounds: int, say: Callable[[str], None]) -> list[Figure]:
                 if number:
                     taken.append(mine - its)
             what = f"a function, from spawn to its first lot committed ({kind})"
-            note = "above bare Python" if compiled else "the same without bytecode, as a function finds its archive in the cloud"
-            figures.append(Figure(what, tuple(taken), "ms", 60, note=note))
+            note = "above bare Python" if compiled else "the same without bytecode"
+            figures.append(Figure(what, tuple(taken), "ms", 60 if compiled else None, note=note))
     return figures
 
 
@@ -139,15 +137,6 @@ def contents() -> list[tuple[str, bytes]]:
     package = [(f"clusterless/{file.relative_to(PACKAGE)}", file.read_bytes()) for file in files]
     own = [("entry.py", ENTRY), ("handler.py", HANDLER), ("spec.json", to_json(spec))]
     return [*package, *((name, text.encode()) for name, text in own)]
-
-
-def _archive() -> Figure:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in contents():
-            archive.writestr(path, content)
-    size = len(packed.getvalue()) / 1024
-    return Figure("archive: runtime, handler and spec, without obstore", (size,), "KiB", 200)
 
 
 def _prepared(root: Path) -> Path:
