@@ -153,7 +153,11 @@ def sections(cloud: MiniStack, quick: bool, say: Callable[[str], None]) -> list[
 
 
 def _cold(functions: Functions, rounds: int) -> Section:
-    kinds = {"bare": functions.bare, "arc": functions.arc, "sources": lambda: functions.arc(folder="sources")}
+    kinds: dict[str, Callable[[], FunctionProcess]] = {
+        "bare": functions.bare,
+        "arc": functions.arc,
+        "sources": lambda: functions.arc(folder="sources"),
+    }
     taken: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):  # the first leaves the files in the system's cache, and is not counted
         for name, make in kinds.items():
