@@ -55,6 +55,7 @@ def said(severity: str, message: str, urn: str = "") -> EngineEvent:
         ),
         ("TooManyRequestsException: Rate exceeded", "wait a little"),
         ("BucketAlreadyExists: The requested bucket name is not available.", "belongs to somebody else"),
+        ("BucketAlreadyOwnedByYou: Your previous request to create the named bucket succeeded", "existingBuckets"),
         ("EntityAlreadyExists: Role with name DEV-shop-add-up already exists.", "has not made"),
         ("AccessDenied: User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "docs/aws.md"),
         ("ValidationException: 1 validation error detected", ""),

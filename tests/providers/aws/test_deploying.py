@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ from clusterless import Dataset, Pipeline, aws
 from clusterless.boundaries import PutBoundary
 from clusterless.providers.aws.asking import Asking
 from clusterless.providers.aws.deploying import BootstrapTarget, Owners, PipelineTarget
-from clusterless.providers.aws.existing import owner_key
+from clusterless.providers.aws.existing import Owner, owner_key
 from clusterless.providers.aws.names import Home
-from clusterless.runtime.errors import ClusterlessError, InvalidInput
+from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied, StoreUnavailable
 from tests.support.ministack import ACCOUNT, REGION, MiniStack
 
 PIPELINE = Pipeline(
@@ -138,6 +139,55 @@ def test_a_placement_without_its_buckets_is_told(cloud: MiniStack) -> None:
     with pytest.raises(InvalidInput, match="no buckets for pipelines yet") as caught:
         target.prepare()
     assert caught.value.fix == "cls bootstrap"
+
+
+def test_a_placement_that_an_older_version_bootstrapped_is_told(cloud: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one of the predecessor's, whose buckets have the same names."""
+    target, client = PipelineTarget(PIPELINE, {}, Path()), cloud.client("s3")
+    client.create_bucket(Bucket=HOME.metadata)
+    client.put_object(Bucket=HOME.metadata, Key="metadata.json", Body=b"{}")
+    with pytest.raises(InvalidInput, match="no buckets for pipelines yet"):
+        target.prepare()
+    record = {**Owner("", "", "clusterless-bootstrap", "s").data(), "clusterless": "0.1.0"}
+    client.put_object(Bucket=HOME.metadata, Key=owner_key("bootstrap", "1"), Body=json.dumps(record).encode())
+    target.prepare()
+    monkeypatch.setattr("clusterless.providers.aws.bootstrap.SINCE", "0.2")
+    with pytest.raises(
+        InvalidInput, match=r"bootstrapped by clusterless 0\.1\.0, and pipelines need what 0\.2 and newer make"
+    ) as caught:
+        target.prepare()
+    assert caught.value.fix == "bring it up to date: cls bootstrap"
+
+
+def test_a_bucket_of_somebody_else_s_is_told_before_anything_is_made(cloud: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = BootstrapTarget(PIPELINE, {})
+    really = Asking.ask
+
+    def ask(self: Asking, service: str, operation: str, **arguments: Any) -> Any:
+        if operation == "head_bucket" and arguments["Bucket"] == HOME.manifests:
+            raise StoreDenied("AWS refuses it: 403")
+        assert not operation.startswith(("create", "put")), operation
+        return really(self, service, operation, **arguments)
+
+    monkeypatch.setattr(Asking, "ask", ask)
+    with pytest.raises(StoreDenied, match=f"the bucket '{HOME.manifests}' is not of account {ACCOUNT}") as caught:
+        target.prepare()
+    assert "choose another" in caught.value.fix
+
+
+def test_a_region_that_is_none_is_refused(cloud: MiniStack) -> None:
+    nowhere = PIPELINE.at(aws(ACCOUNT, "eu-westt-1"))
+    with pytest.raises(InvalidInput, match="AWS has no region 'eu-westt-1'") as caught:
+        PipelineTarget(nowhere, {}, Path()).check()
+    assert caught.value.fix.startswith("did you mean 'eu-west-1'?")
+
+
+def test_a_cloud_that_cannot_be_reached_is_no_lack_of_credentials(cloud: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(StoreUnavailable, match="AWS cannot be reached: Could not connect") as caught:
+        PipelineTarget(PIPELINE, {}, Path()).check()
+    assert "check the connection" in caught.value.fix
 
 
 def test_another_account_is_refused(cloud: MiniStack) -> None:

@@ -303,7 +303,7 @@ def test_buckets_that_a_deployment_left_behind_are_taken_up_again(tags: dict[str
 
 
 def test_a_bucket_s_name_that_another_has_taken_is_refused() -> None:
-    with account(("head_bucket", "403")) as existing, pytest.raises(StoreDenied, match="AWS refuses it"):
+    with account(("head_bucket", "403")) as existing, pytest.raises(StoreDenied, match="the bucket 'lake' is not of account"):
         existing.left_behind("lake", {})
     with account(("head_bucket", {}), ("get_bucket_tagging", "NoSuchTagSet")) as existing:
         assert not existing.left_behind("lake", {"cls:project:name": "p"})

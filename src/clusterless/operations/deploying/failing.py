@@ -22,7 +22,11 @@ ADVICE = (
         "the name belongs to somebody else, wherever they are: choose another",
     ),
     (
-        r"AlreadyExists|already exists|AlreadyOwnedByYou|ResourceConflict",
+        r"AlreadyOwnedByYou",
+        "it is yours already: say in the settings that it exists (existingBuckets), or take it over (adoptBuckets)",
+    ),
+    (
+        r"AlreadyExists|already exists|ResourceConflict",
         "something of that name is there that this deployment has not made: remove it, or deploy under another name",
     ),
 )

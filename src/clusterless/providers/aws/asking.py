@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied
+from clusterless.model.problems import nearest
+from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreDenied, StoreUnavailable
 
 ABSENT = {
     "404",
@@ -66,6 +67,17 @@ class Asking:
         except errors.BotoCoreError as error:
             raise InvalidInput(f"AWS cannot be asked: {error}", fix=NO_CREDENTIALS) from error
 
+    def check_region(self) -> None:
+        """Refuse a region that is none, as far as boto3 knows them: its address would not be found, and that reads otherwise."""
+        session = self.session
+        known = [region for part in session.get_available_partitions() for region in session.get_available_regions("s3", part)]
+        if self.region not in known:
+            raise InvalidInput(
+                f"AWS has no region '{self.region}', as far as boto3 knows",
+                where="placement.region",
+                fix=f"{nearest(self.region, known)}; one that is newer than boto3: pip install --upgrade boto3",
+            )
+
     def ask(self, service: str, operation: str, **arguments: Any) -> Mapping[str, Any] | None:
         """A reply; None if what it asks about is not there. Raises :class:`StoreDenied` for what the credentials may not do, and
         :class:`InvalidInput` without any."""
@@ -84,6 +96,9 @@ class Asking:
                     fix="use credentials that may do this; docs/aws.md lists what it takes",
                 ) from error
             raise ClusterlessError(f"AWS answers: {error}", where=where) from error
+        except (errors.ConnectionError, errors.HTTPClientError) as error:
+            fix = "check the connection, and try again"
+            raise StoreUnavailable(f"AWS cannot be reached: {error}", where=where, fix=fix) from error
         except errors.BotoCoreError as error:
             raise InvalidInput(f"AWS cannot be asked: {error}", where=where, fix=NO_CREDENTIALS) from error
         return reply

@@ -33,6 +33,8 @@ from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.settings import Settings
 
 SCOPE, VERSION = "bootstrap", "1"
+SINCE = "0.1.0"
+"""The oldest version of this package whose bootstrap has all that pipelines need today."""
 RECORD = "metadata.json"
 """Key of the record, in the metadata bucket; the predecessor's."""
 EXPORTS = {StoreKind.METADATA: "metadata", StoreKind.ARC_STATE: "arcState", StoreKind.MANIFEST: "manifest"}

@@ -126,10 +126,9 @@ class PipelineTarget:
         Existing(self._home).check_account()
 
     def prepare(self) -> None:
-        from clusterless.providers.aws.bootstrap import RECORD
+        from clusterless.providers.aws.bootstrap import SCOPE, SINCE, VERSION
 
-        if Existing(self._home).get(RECORD) is None:
-            raise InvalidInput("the placement has no buckets for pipelines yet", where=self.what, fix="cls bootstrap")
+        Existing(self._home).check_bootstrap(SCOPE, VERSION, SINCE, self.what)
 
     def program(self, backend: str) -> Callable[[], None]:
         from clusterless.providers.aws.provision import provision
@@ -199,7 +198,7 @@ class BootstrapTarget:
     def _there(self) -> list[str]:
         """Those of the placement's buckets that are there."""
         names = [self._home.bucket(kind) for kind in StoreKind]
-        return [it for it in names if self._asking.ask("s3", "head_bucket", Bucket=it, **self._guard) is not None]
+        return [it for it in names if Existing(self._home).is_there(it)]
 
     @property
     def _tags(self) -> list[dict[str, str]]:

@@ -78,7 +78,8 @@ class Existing:
     # -- the account -------------------------------------------------------------------------------------------------------
 
     def check_account(self) -> None:
-        """Refuse to go on in another account than the placement's."""
+        """Refuse to go on in another account than the placement's, or in a region that is none."""
+        self._asking.check_region()
         reply = self._ask("sts", "get_caller_identity")
         found = reply["Account"] if reply else None
         if found != self._home.account:
@@ -110,6 +111,19 @@ class Existing:
                 fix=f"pip install 'clusterless[aws]>={last}'",
             )
 
+    def check_bootstrap(self, name: str, version: str, since: str, what: str) -> None:
+        """Refuse a placement whose bootstrap is not there, or was made by an earlier version of this package than ``since``."""
+        record = read_json(self, owner_key(name, version))
+        made = record.get(TOOL) if isinstance(record, Mapping) else None
+        if made is None:
+            raise InvalidInput("the placement has no buckets for pipelines yet", where=what, fix="cls bootstrap")
+        if _release(made) < _release(since):
+            raise InvalidInput(
+                f"the placement was bootstrapped by clusterless {made}, and pipelines need what {since} and newer make",
+                where=what,
+                fix="bring it up to date: cls bootstrap",
+            )
+
     def get(self, key: str) -> bytes | None:
         """A record of the metadata bucket; None if it, or the bucket, is not there."""
         reply = self._ask("s3", "get_object", Bucket=self._home.metadata, Key=key)
@@ -120,12 +134,23 @@ class Existing:
 
     # -- buckets -----------------------------------------------------------------------------------------------------------
 
+    def is_there(self, bucket: str) -> bool:
+        """Whether the placement's account has a bucket of this name. Raises :class:`StoreDenied` where another one has."""
+        try:
+            return self._ask("s3", "head_bucket", Bucket=bucket, ExpectedBucketOwner=self._home.account) is not None
+        except StoreDenied as error:
+            raise StoreDenied(
+                f"the bucket '{bucket}' is not of account {self._home.account}, or may not be looked at",
+                where=f"s3://{bucket}",
+                fix="names hold all over AWS: choose another; if it is yours, use credentials that may look (see docs/aws.md)",
+            ) from error
+
     def left_behind(self, bucket: str, tags: Mapping[str, str]) -> bool:
         """Whether a bucket is there with the tags that we give it: a deployment that is gone has left it behind.
 
         Raises :class:`StoreDenied` where another account has taken its name.
         """
-        if self._ask("s3", "head_bucket", Bucket=bucket, ExpectedBucketOwner=self._home.account) is None:
+        if not self.is_there(bucket):
             return False
         reply = self._ask("s3", "get_bucket_tagging", Bucket=bucket) or {"TagSet": []}
         found = {it["Key"]: it["Value"] for it in reply["TagSet"]}
