@@ -29,7 +29,16 @@ def test_names_are_the_predecessor_s() -> None:
 
 
 def test_no_name_is_too_long_and_no_two_are_alike() -> None:
-    limits = {"function": 64, "role": 64, "alarm_role": 64, "dead_letters": 80, "queue": 80, "schedule": 64, "alarm_prefix": 47}
+    limits = {
+        "function": 64,
+        "role": 64,
+        "handler": 64,
+        "alarm_role": 64,
+        "dead_letters": 80,
+        "queue": 80,
+        "schedule": 64,
+        "alarm_prefix": 47,
+    }
     homes = [Home("1" * 12, "ap-southeast-2", "production" * 3), Home("1" * 12, "ap-southeast-2", "production" * 3 + "x")]
     many = [
         names(sort, "component-" * 8 + tail, "project-" * 6, home)

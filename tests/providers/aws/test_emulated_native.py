@@ -28,9 +28,11 @@ from tests.support.ministack import NODE, MiniStack
 
 PAGE = ROOT / "docs" / "native-handlers.md"
 GRANTS = """
+import { createRequire } from "node:module";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { handler as shout } from "./shout.mjs";
 
+const { GetSecretValueCommand, SecretsManagerClient } = createRequire(import.meta.url)("@aws-sdk/client-secrets-manager");
 const s3 = new S3Client();
 const place = (uri) => [new URL(uri).host, new URL(uri).pathname.slice(1)];
 
@@ -41,6 +43,8 @@ export async function handler(event) {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: manifests, Key: key }));
   const [uri] = JSON.parse(await Body.transformToString()).uris;
   await shout(event);
+  const secret = JSON.parse(event.CLS_SECRETS).word.replace("secretsmanager:", "");
+  await new SecretsManagerClient().send(new GetSecretValueCommand({ SecretId: secret }));
   for (const folder of [manifest, uri, event.CLS_SINK_PATH, props.sourceManifestPaths.main.replace(/lot=.*/, "x")]) {
     const [bucket, path] = place(folder);
     await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: path.replace(/[^/]*$/, "") }));
@@ -49,9 +53,9 @@ export async function handler(event) {
   await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `${path}${uri.split("/").pop()}` }));
 }
 """
-"""A handler that does all that its role may."""
+"""A handler that does all that its role may. Secrets Manager it asks by the emulator's own stub of the SDK's client."""
 WORK = {"function": "index.handler", "runtime": "node22", "code": "shout", "workloadProps": {"mark": "!"}}
-SHOUT = replace(arc("shout", dataset("raw"), "native", **WORK), attempts=2, timeout=20.0, lease=30.0)
+SHOUT = replace(arc("shout", dataset("raw"), "native", **WORK), attempts=2, timeout=20.0, lease=30.0, secrets=("word",))
 NAMES = wiring.names_of(SHOUT, HOME)
 CONFIG = wiring.function_config(SHOUT, HOME)
 POISON = """
@@ -100,6 +104,8 @@ def deploy_handler(made: Deployed, spec: ArcSpec, files: dict[str, str]) -> None
     made.functions.put_function_event_invoke_config(
         FunctionName=NAMES.handler, MaximumRetryAttempts=0, DestinationConfig={"OnSuccess": end, "OnFailure": end}
     )
+    for place in CONFIG.secrets.values():
+        made.cloud.client("secretsmanager").create_secret(Name=place.partition(":")[2], SecretString="x")
     made.until(lambda: made.functions.get_function_configuration(FunctionName=NAMES.handler)["State"] == "Active")
 
 

@@ -76,7 +76,9 @@ class Shouting(Lake):
     def restart(self) -> None:
         super().restart()
         runner = self.functions["shout"].component.runner  # type: ignore[attr-defined]
-        runner.jobs = runner.attempts.jobs = HandlerJobs("shout-handler", cast(Services, self.functions_of_aws))
+        runner.jobs = runner.attempts.jobs = HandlerJobs(
+            "shout-handler", cast(Services, self.functions_of_aws), {"key": "ssm:/a"}
+        )
 
     def write(self, name: str, call: int = 0) -> None:
         """What the handler does."""
@@ -105,6 +107,7 @@ def test_a_claim_calls_the_handler_once_with_what_a_container_is_told(lake: Shou
     assert props["workloadProps"] == {"a": 1}
     assert props["sinks"]["main"]["pathURI"] == event["CLS_SINK_PATH"]
     assert list(json.loads(event["CLS_SOURCE_MANIFESTS"])) == ["main"]
+    assert json.loads(event["CLS_SECRETS"]) == {"key": "ssm:/a"}
     job = Started.decode(lake.state("started"), "started").job
     assert json.loads(event["CLS_ATTEMPT"]) == {"lot": LOT, "generation": "1", "attempt": "1", "job": job}
     assert {type(value) for value in event.values()} == {str}

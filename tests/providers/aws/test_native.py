@@ -134,6 +134,17 @@ def test_a_handler_may_read_its_lots_write_its_sinks_its_log_and_have_its_end_to
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
+def test_declared_secrets_are_the_handler_s_to_read(folder: Path) -> None:
+    made = graph(folder, spec(secrets=["key", "other"]), secrets={"other": "ssm:/a/b"})
+    policy = made.one("shout-handler-policy")
+    name = "secret:clusterless/dev/S3Simple/key-??????"
+    assert [it["Resource"] for it in statements(policy, "secretsmanager:GetSecretValue")] == [
+        f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:{name}"
+    ]
+    assert [it["Resource"] for it in statements(policy, "ssm:GetParameter")] == [f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/a/b"]
+    assert statements(made.one("shout-policy"), "secretsmanager:GetSecretValue") == []
+
+
 def test_a_key_of_one_s_own_is_for_handlers_too(folder: Path) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"
     assert [it["Resource"] for it in statements(graph(folder, kms_key=key).one("shout-handler-policy"), "kms:Decrypt")] == [key]
@@ -183,7 +194,6 @@ def test_large_code_lies_in_the_metadata_bucket(folder: Path, monkeypatch: pytes
         ({"handler": "main.handler"}, "the code has no module of the handler 'main.handler'", "looked for main.js, main.mjs"),
         ({**JAVA, "handler": "com.A"}, "the code has no class of the handler 'com.A'", "looked for com/A.class"),
         ({"timeout": 901, "lease": 1000}, "runs of arc 'shout' may take 901 seconds", "at most 900"),
-        ({"secrets": ["key"]}, "arc 'shout' declares secrets", "leave them out"),
         ({"environment": {"AWS_REGION": "x"}}, "a function cannot be given the variable 'AWS_REGION'", "two or more ASCII"),
         ({"environment": {"LONG": "x" * 4093}}, "the environment of arc 'shout' has 4097 bytes, and Lambda takes 4096", "put"),
     ],

@@ -227,7 +227,7 @@ def _jobs(config: FunctionConfig, services: Services) -> Jobs | None:
     if config.handler is not None:
         from clusterless.providers.aws.invoking import HandlerJobs
 
-        return HandlerJobs(config.handler, services)
+        return HandlerJobs(config.handler, services, config.secrets)
     if config.job is None:
         return None
     from clusterless.providers.aws.jobs import BatchJobs

@@ -107,8 +107,9 @@ def read_config(folder: Path) -> FunctionConfig:
 
 def imports(folder: str) -> None:
     """Import all that the function in ``folder`` will, for who wants to know beforehand whether it can."""
-    spec = read_config(Path(folder)).spec
-    if isinstance(spec, ArcSpec):
+    config = read_config(Path(folder))
+    spec = config.spec
+    if isinstance(spec, ArcSpec) and config.job is None and config.handler is None:  # else the work is done elsewhere
         from clusterless.runtime.workloads import workload_for
 
         workload_for(spec.workload)

@@ -80,7 +80,7 @@ def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
     yield from _stores(config, home)
     yield from _alarms(config, home)
     yield from _settling(config, home)
-    if config.job is None:  # else whoever starts the container reads them
+    if config.job is None and config.handler is None:  # else whoever starts the container reads them, or the handler itself
         yield from secrets(config.secrets.values(), home)
     yield from _jobs(config, home)
     yield from _tables(config)
@@ -188,12 +188,13 @@ def container_policy(config: FunctionConfig, *, kms_key: str | None = None) -> P
 
 
 def handler_policy(config: FunctionConfig, log_group: str, *, kms_key: str | None = None) -> Policy:
-    """What an arc's handler of another language may do: what a container may, write its log, and have its ends told."""
+    """What an arc's handler of another language may do: what a container may, read its secrets, log, have its ends told."""
     home = Home(config.account, config.region)
     logs = allow(["logs:CreateLogStream", "logs:PutLogEvents"], [home.arn("logs", f"log-group:{log_group}:*")])
     # Lambda tells a call's end in the handler's name.
     ends = allow(["lambda:InvokeFunction"], [home.arn("lambda", f"function:{config.function}")])
-    return _taken([*container_policy(config, kms_key=kms_key)["Statement"], logs, ends], config)
+    asked = secrets(config.secrets.values(), home)
+    return _taken([*container_policy(config, kms_key=kms_key)["Statement"], *asked, logs, ends], config)
 
 
 def alarm_policy(config: FunctionConfig) -> Policy:

@@ -33,15 +33,17 @@ LONGEST = 128 << 10
 class HandlerJobs:
     """The :class:`~clusterless.runtime.work.Jobs` of an arc whose handler is a function of its own, ``function`` by name."""
 
-    def __init__(self, function: str, services: Services) -> None:
+    def __init__(self, function: str, services: Services, secrets: Mapping[str, str]) -> None:
+        """``secrets``: declared name → where it is; the handler's role may read them, and it asks for them by itself."""
         self._function, self._services = function, services
+        self._own = {"CLS_SECRETS": json.dumps(dict(secrets))} if secrets else {}
         self._ended: tuple[str, Mapping[str, Any]] = ("", {})
         """The job that was heard of last, and its record: an invocation hears of one."""
 
     def submit(self, work: Work) -> str:
         job = new_token()
         attempt = json.dumps({**parameters(work), "job": job}, separators=(",", ":"))
-        event = {**told(work, staging(work)), ATTEMPT: attempt}
+        event = {**told(work, staging(work)), **self._own, ATTEMPT: attempt}
         if (length := len(json.dumps(event, separators=(",", ":")).encode())) > LONGEST:
             raise WorkloadError(
                 f"the handler would be called with {length} bytes, and {LONGEST} can be had",

@@ -119,12 +119,6 @@ def check(args: FunctionArgs) -> None:
     wiring.handler_timeout(spec)
     code_of(args)
     policies.handler_policy(args.config, args.names.handler_log_group, kms_key=args.settings.kms_key)
-    if args.config.secrets:
-        raise InvalidInput(
-            f"arc '{spec.name}' declares secrets, and a handler of another language is handed none on AWS",
-            where=f"{where}.secrets",
-            fix="leave them out; let the handler ask for them, with a grant of your own to its role",
-        )
     variables = spec.workload.get("environment") or {}
     for name in variables:
         if not _VARIABLE.fullmatch(name):
