@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from clusterless.arcs import BatchExecArc
-from clusterless.model.load import load
 from tests.support.engine import Project
 from tests.support.ministack import ACCOUNT, REGION, MiniStack
 
@@ -33,18 +31,10 @@ def test_a_project_is_deployed(file: Path, project: Callable[[str], Project], cl
     stack = project(PROGRAM)
     text = file.read_text().replace("086903124729", ACCOUNT).replace("abc123", ACCOUNT)
     (stack.folder / "project.json").write_text(text.replace("us-east-2", REGION))
-    pipeline = load(stack.folder / "project.json").pipeline
-    images = {it.name: {"image": "repository/image:1"} for it in pipeline.arcs if isinstance(it, BatchExecArc)}
-    settings = {
-        "importHandlers": "false",
-        "subnets": '["subnet-1"]',
-        "securityGroups": '["sg-1"]',
-        "components": json.dumps(images),
-    }
-    stack.configure(**settings)
+    stack.configure(importHandlers="false", subnets='["subnet-1"]', securityGroups='["sg-1"]')
     for bucket in watched(text):
         cloud.client("s3").create_bucket(Bucket=bucket)
-        announces = {"EventBridgeConfiguration": {}}
+        announces: dict[str, object] = {"EventBridgeConfiguration": {}}
         cloud.client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=announces)
     made = stack.deploy("up").changes["create"]
     assert stack.deploy("preview").changes == {"same": made}

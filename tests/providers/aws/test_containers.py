@@ -12,8 +12,8 @@ from clusterless.model.compile import compile_pipeline
 from clusterless.model.resources import ComputeEnvironment
 from clusterless.providers.aws import ContainerArc, FunctionArgs, Settings, iam, wiring
 from clusterless.providers.aws.config import FunctionConfig
-from clusterless.providers.aws.containers import execution_policy, size
-from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.containers import execution_policy, pushing, size
+from clusterless.providers.aws.names import ComponentNames, Home
 from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.needs import job_needs, needs
 from clusterless.runtime.spec import ArcSpec
@@ -236,3 +236,29 @@ def test_policies_of_other_arcs_hold_nothing_of_jobs() -> None:
     made = deployed()
     assert "batch:" not in json.dumps([node.policy() for node in made.of("RolePolicy")])
     assert iam.container_trust(Home.of(PLACE))["Statement"]
+
+
+def test_an_image_that_is_built_from_a_folder_has_a_repository_of_its_own() -> None:
+    of = args(spec(image=None, directory="app"))
+    made = run(lambda: ContainerArc("box", of))
+    repository, definition = made.one("box-repository"), made.one("box-job-definition")
+    assert repository.inputs["name"] == "dev-s3-simple-box-20230101-00"
+    image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/dev-s3-simple-box-20230101-00:latest"
+    assert container(definition)["image"] == image
+    [fetches] = statements(made.one("box-execution-policy"), "ecr:BatchGetImage")
+    assert fetches["Resource"] == f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/dev-s3-simple-box-20230101-00"
+    assert "directory" not in of.config.spec.workload, "it is a folder of this machine"  # type: ignore[union-attr]
+    assert pushing(of) == f"docker build --platform linux/arm64 --tag {image} app && docker push {image}"
+    assert "box-repository" not in {node.name for node in graph()}
+
+
+@pytest.mark.parametrize(
+    ("arc", "version", "name"),
+    [
+        ("box", "1", "dev-s3-simple-box-1"),
+        ("My_Box", "2023.01", "dev-s3-simple-my-box-2023.01"),
+        ("b", "v_-1", "dev-s3-simple-b-v-1"),
+    ],
+)
+def test_names_of_repositories(arc: str, version: str, name: str) -> None:
+    assert ComponentNames(Home.of(PLACE), "S3Simple", version, "arc", arc).repository == name

@@ -1,7 +1,6 @@
 """The predecessor's project files on AWS, as they are: each is read, verified, planned, and registered with its names.
 
-What a file does not say, as the predecessor had another way to it, is told by settings: the network that containers run in, and
-the images of its containers, which it built by itself.
+What a file does not say, as the predecessor had another way to it, is told by settings: the network that containers run in.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import pytest
 from clusterless import Pipeline
 from clusterless.arcs import BatchExecArc
 from clusterless.model.graph import External
+from clusterless.model.resources import ComputeEnvironment
 from clusterless.model.verify import verify
 from clusterless.operations.plan import CreateResource, RunWorkload, plan
 from clusterless.providers.aws.config import FILE, FunctionConfig
@@ -54,8 +54,7 @@ def project(name: str, **lists: str) -> str:
 
 def settings(pipeline: Pipeline) -> dict[str, str]:
     """What is to be said beside the file."""
-    images = {it.name: {"image": "repository/image:1"} for it in pipeline.arcs if isinstance(it, BatchExecArc)}
-    return {**NETWORK, "components": json.dumps(images)} if images else {}
+    return NETWORK if any(isinstance(it, BatchExecArc | ComputeEnvironment) for it in pipeline.components) else {}
 
 
 def registered(pipeline: Pipeline, *, external: Mapping[str, External] | None = None) -> Graph:

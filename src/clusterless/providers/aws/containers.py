@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi_aws import batch, cloudwatch, secretsmanager
+from pulumi_aws import batch, cloudwatch, ecr, secretsmanager
 
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws.arcs import Arc
@@ -68,16 +68,33 @@ def _listed(numbers: Sequence[float] | Mapping[float, Any]) -> str:
 
 
 def image_of(args: FunctionArgs) -> str:
-    """The image that the settings name, else the declaration."""
-    declared = args.spec.workload.get("image") if isinstance(args.spec, ArcSpec) else None
-    found = args.own.image or declared
-    if not found:
+    """The image that the settings name, else the declaration; else, of a folder that one is built from, that in the arc's own
+    repository."""
+    work = args.spec.workload if isinstance(args.spec, ArcSpec) else {}
+    if found := args.own.image or work.get("image"):
+        return str(found)
+    if not work.get("directory"):
         raise InvalidInput(
             f"arc '{args.spec.name}' runs in a container on AWS, and nothing says in which image",
             where=f"{NAMESPACE}:components.{args.spec.name}.image",
             fix="declare image=, or set it to the URI that the image was pushed to",
         )
-    return str(found)
+    home = args.home
+    domain = "amazonaws.com.cn" if home.partition == "aws-cn" else "amazonaws.com"
+    return f"{home.account}.dkr.ecr.{home.region}.{domain}/{args.names.repository}:latest"
+
+
+def has_repository(args: FunctionArgs) -> bool:
+    """Whether an arc's image lies in a repository of its own."""
+    return isinstance(args.spec, ArcSpec) and not (args.own.image or args.spec.workload.get("image"))
+
+
+def pushing(args: FunctionArgs) -> str:
+    """What puts an image into an arc's own repository."""
+    assert isinstance(args.spec, ArcSpec)
+    image, platform = image_of(args), {"ARM64": "linux/arm64", "X86_64": "linux/amd64"}[_processor(args)]
+    folder = args.spec.workload["directory"]
+    return f"docker build --platform {platform} --tag {image} {folder} && docker push {image}"
 
 
 def variable(secret: str) -> str:
@@ -118,10 +135,26 @@ class ContainerArc(Arc):
             tags=self.args.tags,
             opts=self.options(),
         )
+        if has_repository(self.args):
+            self.before_events.append(self._repository())
         self.job_queue = self._queue_of_jobs()
         self.job_definition = self._definition(logs)
         self.before_events += [self.job_queue, self.job_definition]
         super().connect()
+
+    def _repository(self) -> ecr.Repository:
+        """What is in it is built from a folder, and goes with it."""
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(f"its jobs run an image that you push, once it is deployed: {pushing(self.args)}", self)
+        return ecr.Repository(
+            self.child("repository"),
+            name=self.args.names.repository,
+            image_tag_mutability="MUTABLE",
+            force_delete=True,
+            region=self.region,
+            tags=self.args.tags,
+            opts=self.options(),
+        )
 
     def _queue_of_jobs(self) -> batch.JobQueue:
         environment = self.args.compute_environment or self._environment().arn
@@ -210,6 +243,11 @@ def check(args: FunctionArgs) -> None:
         )
 
 
+def _processor(args: FunctionArgs) -> str:
+    """The container's, as Batch writes it."""
+    return {"arm64": "ARM64", "x86_64": "X86_64"}[args.container_architecture or args.own.architecture or "arm64"]
+
+
 def container(
     args: FunctionArgs,
     image: str,
@@ -220,7 +258,6 @@ def container(
     """The container as Batch describes it. What is to be done with a lot is told when a job is submitted. ``secrets``: ARN by
     variable."""
     vcpus, memory = size(args.own.vcpus, args.own.container_memory or args.container_memory, args.spec.name)
-    architecture = {"arm64": "ARM64", "x86_64": "X86_64"}[args.container_architecture or args.own.architecture or "arm64"]
     options = {"awslogs-group": _group(args), "awslogs-region": args.home.region, "awslogs-stream-prefix": args.spec.name}
     return {
         "command": [],
@@ -232,6 +269,6 @@ def container(
         "logConfiguration": {"logDriver": "awslogs", "options": options},
         "networkConfiguration": {"assignPublicIp": "ENABLED" if args.settings.public_ip else "DISABLED"},
         "resourceRequirements": [{"type": "VCPU", "value": f"{vcpus:g}"}, {"type": "MEMORY", "value": str(memory)}],
-        "runtimePlatform": {"cpuArchitecture": architecture, "operatingSystemFamily": "LINUX"},
+        "runtimePlatform": {"cpuArchitecture": _processor(args), "operatingSystemFamily": "LINUX"},
         "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted((secrets or {}).items())],
     }

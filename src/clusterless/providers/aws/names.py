@@ -7,6 +7,7 @@ another's outputs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,6 +155,11 @@ class ComponentNames:
     def job(self) -> str:
         """The queue and the definition of an arc's containers, and the environment they run in if it is the arc's own."""
         return self._names.job(self.name)
+
+    @property
+    def repository(self) -> str:
+        """The repository of an arc's image, where nothing else names one: small letters, and no two signs in a row."""
+        return re.sub(r"[._-]*[^a-z0-9._-]+[._-]*|[._-]{2,}", "-", self.job.lower()).strip("._-")
 
     @property
     def job_queue_arn(self) -> str:

@@ -59,7 +59,7 @@ NOTES = {
     "core:scheduleBoundary": "a schedule that fires at the end of each interval, whether or not anything is to be done",
     "core:commandArc": "in a container on Fargate, in the subnets that the settings name, of the image that it or they name",
     "core:nativeArc": "a function of its own, on the runtime of its language, beside the one that claims and commits",
-    "aws:core:batchExecArc": "its image is built and pushed by yourself, and named in the settings",
+    "aws:core:batchExecArc": "its image is pushed by yourself, into the repository that is made for it, or named in the settings",
     "aws:core:cloudWatchExport": "a schedule and a function; of an account's exports one runs at a time",
     "aws:core:s3Bucket": "left behind when the deployment is destroyed, unless it is to be removed",
     "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name",

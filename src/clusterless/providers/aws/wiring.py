@@ -16,6 +16,7 @@ from clusterless.model.naming import shorten
 from clusterless.providers.aws.config import AlarmConfig, FunctionConfig, JobConfig
 from clusterless.providers.aws.names import ComponentNames, Home
 from clusterless.runtime.errors import InvalidInput
+from clusterless.runtime.frozen import replace
 from clusterless.runtime.layout import MANIFEST_FILE, manifest_prefix
 from clusterless.runtime.lots import Unit
 from clusterless.runtime.policy import picked_roles, waits
@@ -65,7 +66,7 @@ def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = 
     )
     arc = spec if isinstance(spec, ArcSpec) else None
     return FunctionConfig(
-        spec=spec,
+        spec=_portable(spec),
         account=home.account,
         region=home.region,
         function=names.function,
@@ -77,6 +78,14 @@ def function_config(spec: Spec, home: Home, secrets: Mapping[str, str] | None = 
         job=JobConfig(names.job_queue_arn, names.job, divided) if is_job(spec) else None,
         handler=names.handler if is_native(spec) else None,
     )
+
+
+def _portable(spec: Spec) -> Spec:
+    """Without what is of this machine alone, so that the same declaration gives the same archive anywhere: the folder that an
+    image is built from."""
+    if not isinstance(spec, ArcSpec) or "directory" not in spec.workload:
+        return spec
+    return replace(spec, workload={name: value for name, value in spec.workload.items() if name != "directory"})
 
 
 def _settles(arc: ArcSpec, home: Home) -> Iterator[tuple[str, str]]:

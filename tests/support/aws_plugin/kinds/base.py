@@ -21,7 +21,8 @@ Values = dict[str, Any]
 MISSING = {
     "404", "EntityNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "NoSuchKey",
     "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet", "NotFound", "QueueDoesNotExist",
-    "AWS.SimpleQueueService.NonExistentQueue", "ResourceNotFoundException", "ServerSideEncryptionConfigurationNotFoundError",
+    "AWS.SimpleQueueService.NonExistentQueue", "RepositoryNotFoundException", "ResourceNotFoundException",
+    "ServerSideEncryptionConfigurationNotFoundError",
 }  # fmt: skip
 
 
