@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from clusterless.providers.aws import iam, wiring
+from clusterless import aws
+from clusterless.providers.aws import FunctionArgs, Settings, foreign, iam, wiring
 from clusterless.runtime.frozen import replace
 from clusterless.runtime.lots import parse_lot
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, ProducerSpec, SourceSpec
 from tests.providers.aws.deployed import HOME, Deployed, Spec
-from tests.support.ministack import MANAGED, MiniStack
+from tests.support.ministack import ACCOUNT, MANAGED, REGION, MiniStack
 
+THEIRS = "111122223333"
 FIRST = parse_lot("20230101PT5M100")
 
 
@@ -173,6 +175,29 @@ def test_an_absent_member_is_asked_for_by_the_alias_and_nothing_else_is(cloud: M
         allowed = iam.policy(wiring.function_config(join, HOME))["Statement"]
         (invoked,) = [it for it in allowed if it["Action"] == "lambda:InvokeFunction"]
         assert invoked["Resource"] == [f"{wiring.names_of(it, HOME).function_arn}:settle" for it in (other, RAW)]
+    finally:
+        cloud.reset()
+
+
+def test_what_a_rule_of_another_account_sends_arrives_on_the_boundary_s_own_bus(cloud: MiniStack) -> None:
+    """The two accounts are one here: on the emulator no event leaves its account."""
+    args = FunctionArgs(RAW, aws(ACCOUNT, REGION, stage="dev"), Settings(bucket_accounts={"lake": THEIRS}))
+    (heard,) = args.rules
+    sending = json.loads(json.dumps(foreign.template(args, THEIRS)).replace(THEIRS, ACCOUNT))["Resources"]["Rule"]["Properties"]
+    try:
+        deployed = Deployed(cloud, RAW, started=False)
+        events, on = deployed.events, {"EventBusName": args.names.bus}
+        events.create_event_bus(Name=args.names.bus)
+        events.put_rule(Name=heard.name, EventPattern=heard.pattern.replace(THEIRS, ACCOUNT), **on)
+        events.put_targets(Rule=heard.name, Targets=[{"Id": "component", "Arn": args.names.function_arn}], **on)
+        events.put_rule(Name=sending["Name"], EventPattern=json.dumps(sending["EventPattern"]))
+        targets = [{**it, "RoleArn": args.names.role_arn} for it in sending["Targets"]]
+        events.put_targets(Rule=sending["Name"], Targets=targets)
+        deployed.put("elsewhere/a")
+        deployed.put(key(0, "a"))
+        deployed.until(lambda: deployed.uris("raw"))
+        assert list(deployed.uris("raw")) == [f"s3://lake/{key(0, 'a')}"]
+        assert deployed.dead(RAW) == []
     finally:
         cloud.reset()
 
