@@ -15,6 +15,7 @@ from clusterless.boundaries import PutBoundary
 from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.providers.aws import trial
 from clusterless.providers.aws.archive import Archive
+from clusterless.providers.aws.args import Archiver
 from clusterless.providers.aws.component import Component
 from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.deployment import DeploymentArgs
@@ -27,6 +28,8 @@ from tests.providers.aws.test_package import put
 from tests.providers.aws.test_trial import CLIENT
 from tests.support.pulumi import run
 
+FINE = "def run(lot, out): ...\n"
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -34,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("clusterless.providers.aws.package.installed", lambda *_: CLIENT)
     monkeypatch.setattr(trial, "_interpreter", lambda python: None)
-    return put(tmp_path / "pipeline", {"fine.py": "def run(lot, out): ...\n"})
+    return put(tmp_path / "pipeline", {"fine.py": FINE})
 
 
 def shop(*handlers: str) -> Pipeline:
@@ -58,7 +61,7 @@ class Packer:
         return archive(config, architecture=architecture, **options)
 
 
-def problems(of: Pipeline, folder: Path, packer: Packer | None = None, **settings: Any) -> Sequence[Problem]:
+def problems(of: Pipeline, folder: Path, packer: Archiver | None = None, **settings: Any) -> Sequence[Problem]:
     return DeploymentArgs(of, Settings(**settings), folder, archive=packer or Packer()).problems
 
 
@@ -90,6 +93,22 @@ def test_what_is_fine_is_packed_once_and_deployed(folder: Path) -> None:
     assert sorted(packer.packed) == [
         ("arc-0", "arm64"), ("arc-0", HOST), ("arc-1", "arm64"), ("arc-1", HOST), ("copy", "arm64"), ("landing", "arm64"),
     ]  # fmt: skip
+
+
+def test_what_is_imported_only_where_it_is_needed_is_looked_for_in_the_archives(folder: Path) -> None:
+    """Two arcs have a file that wants what none has, and what only one of them has: the other is meant to do without."""
+    put(
+        folder,
+        {"late.py": "import boto3\ndef run(lot, out):\n    import json, thing, rich.text\n", "other.py": "import late\n" + FINE},
+    )
+
+    def pack(config: FunctionConfig, **options: Any) -> Archive:
+        found = archive(config, **options)
+        return Archive({**found.files, "thing/__init__.py": b""}) if config.spec.name == "arc-0" else found
+
+    (found,) = problems(shop("late:run", "other:run", "fine:run"), folder, pack, import_handlers=False)
+    assert (found.severity, found.where) == ("warning", "arcs.arc-0, arcs.arc-1 (late.py)")
+    assert found.what == "late.py imports 'rich' somewhere in its code, and no function has such a module in its archive"
 
 
 def test_handlers_are_not_tried_where_that_is_said(folder: Path) -> None:

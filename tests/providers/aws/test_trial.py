@@ -100,6 +100,14 @@ def test_whatever_comes_in_the_way_is_told(folder: Path, code: str, said: str, m
     assert said in told("clean:run", folder).what
 
 
+def test_aws_s_own_sdk_is_there_without_being_declared(folder: Path) -> None:
+    """In which version, nobody here knows."""
+    put(folder, {"clean.py": "import boto3\ndef run(lot, out): ...\n"})
+    (problem,) = tried("clean:run", folder)
+    assert (problem.severity, problem.where) == ("warning", "arcs.clean (clean.py:1)")
+    assert "imports 'boto3', which its archive has not" in problem.what
+
+
 def test_an_import_that_never_ends_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "PATIENCE", 0.5)
     put(folder, {"clean.py": "import threading\nthreading.Event().wait()\n"})

@@ -10,6 +10,7 @@ once for all of them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +18,7 @@ from dataclasses import replace
 from clusterless.model.problems import Problem
 from clusterless.providers.aws import trial
 from clusterless.providers.aws.args import FunctionArgs
+from clusterless.providers.aws.handler_files import imported, users
 from clusterless.providers.aws.package import handlers
 from clusterless.providers.aws.requirements import HOST, Unresolved
 from clusterless.providers.aws.settings import NAMESPACE
@@ -41,7 +43,9 @@ def problems_of(functions: Iterable[FunctionArgs], *, imports: bool = True) -> l
         others = list(pool.map(lambda left: _seen_to(*left), rest))
     for group, first in zip(groups, firsts, strict=True):
         found += [_of_all(problem, group) for problem in first]
-    return [*found, *(problem for each in others for problem in each)]
+    found += [problem for each in others for problem in each]
+    wrong = any(it.severity == "error" for it in found)
+    return found if wrong else [*found, *_lacking(functions)]
 
 
 def _alike(functions: Group) -> list[Group]:
@@ -72,6 +76,23 @@ def _limits(args: FunctionArgs) -> Iterator[Problem]:
         args.check()
     except ClusterlessError as error:
         yield _told(args, error)
+
+
+def _lacking(functions: Group) -> Iterator[Problem]:
+    """Warnings of what handlers' files import somewhere in their code, perhaps where it is first needed, and no archive has.
+    Where one has it, the others are meant to do without."""
+    has = {name.partition("/")[0].partition(".")[0] for args in functions for name in args.packed.files}
+    has |= {*sys.stdlib_module_names, *trial.BROUGHT}
+    wanted: dict[tuple[str, str], list[FunctionArgs]] = {}
+    for args in functions:
+        files = users(args.folder, handlers(args.config)) if args.folder else {}
+        for file, path in files.items():
+            for name in imported(path) - has if path.suffix == ".py" else ():
+                wanted.setdefault((file, name), []).append(args)
+    for (file, name), lacking in sorted(wanted.items(), key=lambda it: it[0]):
+        what = f"{file} imports '{name}' somewhere in its code, and no function has such a module in its archive"
+        fix = f"add the package that has '{name}' to the requirements in the settings, unless it is meant to do without"
+        yield Problem("warning", f"{', '.join(map(_name, lacking))} ({file})", what, fix, "lacking")
 
 
 # -- in words ------------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from clusterless.runtime.spec import ArcSpec
 
 UNTRIED = "untried"
 """Code of the warning that packages cannot be had for this machine."""
+BROUGHT = frozenset({"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"})
+"""What Lambda's Python runtimes have beside the archive: AWS's SDK, in a version of AWS's choosing, and what that needs."""
 PATIENCE = 120
 """Seconds that an import may take."""
 CHILD = """
@@ -112,9 +114,17 @@ def _imported(config: FunctionConfig, packed: Archive, program: str) -> Mapping[
 
 
 def _failed(config: FunctionConfig, said: Mapping[str, str], tried: str) -> Problem:
-    name, place = config.spec.name, said.get("place")
+    name, place, missing = config.spec.name, said.get("place"), said.get("missing", "")
+    where = f"arcs.{name}{f' ({place})' if place else ''}"
+    if missing.partition(".")[0] in BROUGHT:
+        what = (
+            f"{_named(config)} imports '{missing}', which its archive has not: Lambda brings one of AWS's choosing, none is here"
+        )
+        return Problem(
+            "warning", where, what, f"add it to the requirements of '{name}' in the settings, so that it is tried", "sdk"
+        )
     what = f"{_named(config)} cannot be imported from its archive: {said['what']}{tried}"
-    return Problem("error", f"arcs.{name}{f' ({place})' if place else ''}", what, _fix(name, said.get("missing", "")), "import")
+    return Problem("error", where, what, _fix(name, missing), "import")
 
 
 def _fix(name: str, missing: str) -> str:
