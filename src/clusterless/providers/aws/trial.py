@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from clusterless.model.problems import Problem
@@ -77,13 +78,26 @@ def _key(config: FunctionConfig, packed: Archive, program: str) -> str:
     the rest of the configuration, so that arcs of one handler are tried once."""
     assert isinstance(config.spec, ArcSpec)
     named = [program, sys.platform, *(str(config.spec.workload.get(key, "")) for key in ("kind", "handler"))]
-    kept, whole = cache_folder(), hashlib.sha256(json.dumps(named).encode())
+    kept, whole = f"{cache_folder()}{os.sep}", hashlib.sha256(json.dumps(named).encode())
     for name, body in packed.files.items():
         if name != FILE:
-            known = str(body).encode() if isinstance(body, Path) and body.is_relative_to(kept) else None
-            content = body if isinstance(body, bytes) else known or body.read_bytes()
-            whole.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+            content = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else _content(body, kept)
+            whole.update(f"{name} {content}\n".encode())
     return whole.hexdigest()
+
+
+def _content(path: Path, kept: str) -> str:
+    if str(path).startswith(kept):
+        return str(path)
+    found = path.stat()
+    return _hashed(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: Path, changed: int, size: int) -> str:
+    """Functions have most of their files in common."""
+    del changed, size
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _imported(config: FunctionConfig, packed: Archive, program: str) -> Mapping[str, str]:
