@@ -14,8 +14,9 @@ from clusterless.runtime.needs import needs
 from clusterless.runtime.spec import ArcSpec, BoundarySpec, DatasetSpec, PolicySpec, ProducerSpec, SourceSpec
 from clusterless.runtime.work import Produced, Work
 from clusterless.runtime.workloads import execute
+from clusterless.runtime.workloads.folders import Values
 from clusterless.runtime.workloads.host import Host
-from clusterless.runtime.workloads.partitions import Partition, Table, Values
+from clusterless.runtime.workloads.partitions import Partition, Table
 from clusterless.workload import Lot as Given
 from clusterless.workload import Sink
 from tests.providers.aws.lake import Lake

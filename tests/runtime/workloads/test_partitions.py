@@ -15,7 +15,8 @@ from clusterless.runtime.layout import ManifestKey
 from clusterless.runtime.manifest import Manifest, ManifestState, encode
 from clusterless.runtime.work import PartialResult, Produced, Work
 from clusterless.runtime.workloads import execute
-from clusterless.runtime.workloads.partitions import AT_ONCE, EXISTS, Folder, Partition, Values, partition
+from clusterless.runtime.workloads.folders import Folder, Values, partition
+from clusterless.runtime.workloads.partitions import AT_ONCE, EXISTS, Partition
 from tests.runtime.workloads.world import LOT, World
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "runtime" / "workloads.json").read_text(encoding="utf-8"))

@@ -15,7 +15,8 @@ from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.signing import TRIES, Reply, pause
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable
 from clusterless.runtime.uri import split
-from clusterless.runtime.workloads.partitions import EXISTS, Partition, Values
+from clusterless.runtime.workloads.folders import Values
+from clusterless.runtime.workloads.partitions import EXISTS, Partition
 
 _BUSY = re.compile(r"ConcurrentModification|InternalService|OperationTimeout|ResourceNotReady|Throttl")
 _TAKEN = "AlreadyExistsException"

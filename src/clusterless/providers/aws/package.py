@@ -25,7 +25,8 @@ from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.handler_files import users
 from clusterless.providers.aws.requirements import HOST, THIS, client, installed
 from clusterless.runtime.errors import InvalidInput
-from clusterless.runtime.spec import ArcSpec
+from clusterless.runtime.spec import ArcSpec, BoundarySpec
+from clusterless.runtime.workloads import KINDS
 
 __all__ = ["HOST", "Archive", "archive", "handlers"]
 
@@ -79,11 +80,11 @@ def archive(
 
 def at_once(config: FunctionConfig) -> list[str]:
     """Modules of ours that a function's process loads before anything else, with all that these import."""
-    inside = "clusterless.providers.aws"
-    if not isinstance(config.spec, ArcSpec):
-        return [f"{inside}.entrypoint", f"{inside}.taking"]
-    kind = str(config.spec.workload.get("kind", ""))
-    return [f"{inside}.entrypoint", f"{inside}.delivering", f"clusterless.runtime.workloads.{kind}"]
+    inside, spec = "clusterless.providers.aws", config.spec
+    if not isinstance(spec, ArcSpec):
+        return [f"{inside}.entrypoint", f"{inside}.{'taking' if isinstance(spec, BoundarySpec) else 'exporting'}"]
+    kind = str(spec.workload.get("kind", ""))
+    return [f"{inside}.entrypoint", f"{inside}.delivering", KINDS.get(kind, kind).partition(":")[0]]
 
 
 def handlers(config: FunctionConfig) -> list[str]:

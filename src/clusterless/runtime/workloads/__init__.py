@@ -8,7 +8,7 @@ sink, what its manifest is to list. It decides nothing and publishes nothing; wh
 * :mod:`function`: a Python function of one lot and one sink, in a thread or (:mod:`isolated`, :mod:`child`) a process of its own.
 * :mod:`command`: a program of any language, a process or a container.
 * :mod:`native`: a handler in another language's own runtime.
-* :mod:`partitions`: a lot's folders to a table of a catalogue.
+* :mod:`partitions`: a lot's folders (:mod:`folders`) to a table of a catalogue.
 
 Beside them: :mod:`inputs` reads a lot's objects and notices one that changed, :mod:`handing` makes the ``Lot`` and ``Sink`` of a
 handler. A kind of a third party is its dotted path, ``package.module:callable``. Nothing is scanned for.

@@ -3,16 +3,8 @@
 ``{"kind": "glueAddPartitions", "partitionType": "named", "namedPartitionDelimiter": "=", "partitionResults": "added"}``. A sink's
 path names the table: ``glue://[catalog]/database/table``. No object is read or written; of an object only its URI counts.
 
-The folders that a lot's objects lie in, below their dataset's path, say which partitions there are:
-
-* ``named``: a folder ``day=2015-05-17`` holds the value of the key ``day``. Where not all of the table's keys are named so, the
-  folders' values are taken in the order of its keys, as the predecessor takes them always.
-* ``value``: the folders are the values, in the order of its keys.
-
-A folder ``lot=…/0001-0001``, in which an arc's attempt keeps its data, is none of them, but ``named`` finds the key ``lot``
-there. A partition's place goes at least as deep: so nobody who reads the table sees what another attempt has left behind.
-
-What is in the table already is looked at, for a partition has one place:
+The folders that a lot's objects lie in say which partitions there are (:mod:`folders`). What is in the table already is looked
+at, for a partition has one place:
 
 =========================================  =======================================================================
 at the same place                          it exists; it is this lot's own doing if an attempt before made it
@@ -26,23 +18,21 @@ Of sinks: all failed, an error; some failed, a partial manifest, and the attempt
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, BinaryIO, Protocol, TypeAlias
-from urllib.parse import unquote
+from typing import Any, BinaryIO, Protocol
 
 from clusterless.runtime.errors import InvalidInput, WorkloadError
 from clusterless.runtime.frozen import field, frozen, mutable
 from clusterless.runtime.layout import ManifestKey, number
 from clusterless.runtime.manifest import ManifestReader
-from clusterless.runtime.uri import join, relative_to, split
+from clusterless.runtime.uri import join
 from clusterless.runtime.work import NOTHING, Input, PartialResult, Produced, Work
+from clusterless.runtime.workloads.folders import Folder, Values, folders, partition
 from clusterless.runtime.workloads.host import Host, too_long
 
-Values: TypeAlias = tuple[str, ...]
 EXISTS = "exists"
 """What :meth:`Table.add` answers of a partition that is there."""
 AT_ONCE = 100
@@ -50,7 +40,6 @@ AT_ONCE = 100
 SHOWN = 3
 """Failures that are told in full."""
 ARC, LOT, GENERATION = "clusterless.arc", "clusterless.lot", "clusterless.generation"
-_ATTEMPT = re.compile(r"[0-9]{4,}-[0-9]{4,}")
 
 
 @frozen
@@ -90,32 +79,10 @@ class Table(Protocol):
         ...
 
 
-@frozen
-class Folder:
-    """A folder that objects of a lot lie in."""
-
-    base: str
-    """Its dataset's path."""
-    parts: Values
-    """Its names below that, decoded."""
-
-    @property
-    def attempt(self) -> int | None:
-        """Where among its names the folder of an arc's attempt begins: ``lot=…``, ``0001-0001``."""
-        for at, (name, numbers) in enumerate(zip(self.parts, self.parts[1:], strict=False)):
-            if name.startswith("lot=") and _ATTEMPT.fullmatch(numbers):
-                return at
-        return None
-
-    def location(self, depth: int) -> str:
-        scheme, bucket, key = split(self.base)
-        return f"{scheme}://{bucket}/{key}{''.join(f'{part}/' for part in self.parts[:depth])}"
-
-
 def run(work: Work, host: Host) -> Mapping[str, Produced]:
     """Add the lot's partitions to each sink's table. What was added, by sink, as URIs below the sink's."""
     end = time.monotonic() + host.limit(work)
-    found = sorted({folder for given in work.inputs for folder in folders(given)}, key=_order)
+    found = sorted({folder for given in work.inputs for folder in _now(given)}, key=_order)
     before = sorted({folder for given in work.inputs for folder in _earlier(work, given)} - {*found}, key=_order)
     if not found and not before:
         return dict.fromkeys(work.sinks, NOTHING)
@@ -135,24 +102,9 @@ def run(work: Work, host: Host) -> Mapping[str, Produced]:
     raise error
 
 
-def folders(given: Input) -> Iterator[Folder]:
-    """The folders of a lot's objects."""
+def _now(given: Input) -> Iterator[Folder]:
     if given.manifest is not None:
-        yield from _folders(given, given.manifest)
-
-
-def _folders(given: Input, manifest: ManifestReader) -> Iterator[Folder]:
-    """Each once, of a manifest that may name a million objects."""
-    base, seen = given.source.dataset.path, set[str]()
-    for uri in manifest.uris():
-        place = f"{uri.rstrip('/')}/" if manifest.head.uri_type == "path" else f"{uri.rpartition('/')[0]}/"
-        if place in seen:
-            continue
-        seen.add(place)
-        name = relative_to(base, f"{place}x")
-        if name is None:
-            raise InvalidInput(f"the object lies outside of its dataset's path {base!r}, so it is in no partition", where=uri)
-        yield Folder(base, tuple(name.split("/")[:-1]))
+        yield from folders(given.manifest, given.source.dataset.path)
 
 
 def _earlier(work: Work, given: Input) -> Iterator[Folder]:
@@ -163,7 +115,7 @@ def _earlier(work: Work, given: Input) -> Iterator[Folder]:
         stream = work.site.manifests.open(key)
         if stream is not None:
             reader = ManifestReader(_Streams(work, key, stream), key)
-            yield from (folder for folder in _folders(given, reader) if folder.attempt is not None)
+            yield from (folder for folder in folders(reader, dataset.path) if folder.attempt is not None)
 
 
 @mutable
@@ -183,41 +135,6 @@ class _Streams:
 
 def _order(folder: Folder) -> tuple[str, Values]:
     return folder.base, folder.parts
-
-
-def partition(folder: Folder, keys: Sequence[str], kind: str = "named", delimiter: str = "=") -> tuple[Values, int]:
-    """The values of a folder's partition, and how many of its names lead to it.
-
-    Raises :class:`InvalidInput` if the folders do not fit the table's keys.
-    """
-    at = folder.attempt
-    least = 0 if at is None else at + 2
-    if kind == "named":
-        named = _named(folder.parts, delimiter)
-        if keys and all(key.lower() in named for key in keys):
-            found = [named[key.lower()] for key in keys]
-            return tuple(value for value, _ in found), max(least, *(depth for _, depth in found))
-    plain = [(depth, part) for depth, part in enumerate(folder.parts, 1) if at is None or depth - 1 not in (at, at + 1)]
-    if not keys or len(plain) != len(keys):
-        raise InvalidInput(
-            f"the folders {'/'.join(folder.parts) or '(none)'!r} do not fit the table's keys {', '.join(keys) or '(none)'}",
-            where=folder.location(len(folder.parts)),
-            fix="let objects lie in a folder key=value for each of the table's keys, or declare the keys that their folders have",
-        )
-    values = tuple(_value(part, delimiter) if kind == "named" else part for _, part in plain)
-    return values, max(least, plain[-1][0])
-
-
-def _named(parts: Values, delimiter: str) -> dict[str, tuple[str, int]]:
-    """Value and depth by name, in lower case as the catalogue keeps names; of two folders the one nearer to the object counts."""
-    pairs = ((part.partition(delimiter), depth) for depth, part in enumerate(parts, 1))
-    return {name.lower(): (unquote(value), depth) for (name, found, value), depth in pairs if found}
-
-
-def _value(part: str, delimiter: str) -> str:
-    """After the first delimiter; all of it if there is none. Hive escapes what a folder's name cannot hold as URIs do."""
-    _, found, value = part.partition(delimiter)
-    return unquote(value) if found else part
 
 
 @mutable
