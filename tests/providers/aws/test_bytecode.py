@@ -98,7 +98,7 @@ def test_a_traceback_tells_file_and_line(tmp_path: Path) -> None:
 
 
 def test_without_the_functions_python_there_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bytecode, "_program", lambda python: None)
+    monkeypatch.setattr(bytecode, "interpreter", lambda python: None)
     monkeypatch.setattr(package, "installed", lambda requirements, architecture, python: {})
     files = archive(boundary(), handler_folder=None).files
     assert "clusterless/runtime/intake.py" in files

@@ -51,7 +51,7 @@ def compiled(files: Mapping[str, Path], roots: Iterable[str], python: str) -> Ma
 
     ``python``: the function's version. Without such an interpreter here the files are what they were.
     """
-    program = _program(python)
+    program = interpreter(python)
     if program is None:
         return files
     cold = sorted(loaded(files, roots))
@@ -59,9 +59,6 @@ def compiled(files: Mapping[str, Path], roots: Iterable[str], python: str) -> Ma
     return {name: path for name, path in files.items() if name not in cold} | {
         f"{name}c": folder / f"{number}.pyc" for number, name in enumerate(cold)
     }
-
-
-_program = cache(interpreter)
 
 
 def loaded(files: Mapping[str, Path], roots: Iterable[str]) -> set[str]:

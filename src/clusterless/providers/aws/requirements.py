@@ -102,6 +102,7 @@ def _install(requirements: Sequence[str], target: Sequence[str], folder: Path) -
         raise _unresolved(requirements, done.stderr)
 
 
+@cache
 def interpreter(python: str) -> str | None:
     """A Python of this version on this machine; None if there is none."""
     if python == THIS:
