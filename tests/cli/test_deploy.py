@@ -60,6 +60,26 @@ def test_mistakes_in_the_settings(shop: Cls, settings: str, said: str) -> None:
     assert said in answer.err
 
 
+def test_a_provider_that_is_named_goes_before_the_settings(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("deploy.toml").write_text(SETTINGS.replace('provider = "aws"', 'provider = "nowhere"'))
+    asked: list[str] = []
+    monkeypatch.setattr("clusterless.providers.aws.existing.Existing.check_account", lambda self: asked.append("account"))
+    monkeypatch.setattr("clusterless.providers.aws.existing.Existing.get", lambda self, key: None)
+    answer = shop("deploy", "--provider", "aws")
+    assert (asked, answer.code) == (["account"], 1)
+    assert "the placement has no buckets for pipelines yet" in answer.err
+    assert "nothing can be deployed to 'local'" in shop("deploy", "--provider", "local").err
+
+
+def test_credentials_of_another_account(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("deploy.toml").write_text(SETTINGS)
+    monkeypatch.setattr("clusterless.providers.aws.asking.Asking.ask", lambda *arguments, **_: {"Account": "999999999999"})
+    for command in ("deploy", "diff", "destroy", "bootstrap", "adopt"):
+        answer = shop(command)
+        assert (answer.code, answer.out) == (1, "")
+        assert f"the credentials are of account 999999999999, and the pipeline's placement is {ACCOUNT}" in answer.err
+
+
 def test_a_settings_file_that_is_not_there(shop: Cls) -> None:
     assert "there is no such file" in shop("deploy", "--settings", "prod.toml").err
 
@@ -216,6 +236,22 @@ def test_a_pipeline_s_life(deployer: Deployer, cloud: MiniStack, tmp_path: Path)
     assert "lake-of-tests" in buckets(cloud)
     assert cloud.client("lambda").list_functions()["Functions"] == []
     assert "Contents" not in cloud.client("s3").list_objects_v2(Bucket=METADATA, Prefix="owners/name=shop/")
+
+
+@pytest.mark.full
+def test_a_handler_that_cannot_be_imported_is_told_before_anything_is_deployed(deployer: Deployer, cloud: MiniStack) -> None:
+    assert deployer("bootstrap", "--yes").code == 0
+    handler = Path("adding.py")
+    fine = handler.read_text()
+    handler.write_text(fine.replace("import csv\n", "import csv\nimport rich\n"))
+    refused = deployer("deploy", "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert "the handler adding:add_up cannot be imported from its archive" in refused.err
+    assert "where: arcs.add-up (adding.py:6)\n  fix:   add the package that has 'rich'" in refused.err
+    assert cloud.client("lambda").list_functions()["Functions"] == []
+    assert "lake-of-tests" not in buckets(cloud)
+    handler.write_text(fine)
+    assert deployer("deploy", "--yes").code == 0
 
 
 @pytest.mark.full
