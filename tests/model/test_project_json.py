@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clusterless import Dataset, Pipeline, local
-from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, FunctionArc, PathFilter, latest, window
+from clusterless.arcs import BatchExecArc, CommandArc, CopyArc, FunctionArc, NativeArc, PathFilter, latest, window
 from clusterless.boundaries import PutBoundary, ScheduleBoundary
 from clusterless.model.jsontext import parse, without_comments
 from clusterless.model.kinds import kinds
@@ -36,6 +36,8 @@ EVERYTHING = made(
             start="20150517PT5M000"),
     CommandArc("d", ["sh", "run.sh", "$.arcNotifyEvent.lot"], reads=RAW, writes=Dataset("d", "1", "d/"), directory="app",
                image="python:3", environment={"A": "b"}, props={"any": [1, None, {"x": 0.5}]}, lease="2h", run_when_empty=True),
+    NativeArc("e", "src/index.handler", runtime="node22", code="app", reads=RAW, writes=Dataset("e", "1", "e/"),
+              environment={"A": "b"}, props={"any": 1}),
     start="2015-05-01T00:00Z",
 )  # fmt: skip
 

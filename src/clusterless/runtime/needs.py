@@ -24,8 +24,9 @@ from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec, Datase
 VERBS = ("create", "read", "list")
 WRITES: Mapping[str, Sequence[str]] = {"copy": ("create",), "function": ("create", "list"), "glueAddPartitions": ()}
 """What workloads ask of their sinks: of a handler that writes by itself, what it left. A kind that is not known may do all."""
-READS_NAMES = ("glueAddPartitions",)
-"""Workloads that read what manifests list, and none of the objects."""
+READS_NAMES = ("command", "glueAddPartitions", "native")
+"""Workloads whose function reads what manifests list, and none of the objects. Commands and handlers of other languages are done
+elsewhere, in a cloud, with needs of their own: :func:`job_needs`."""
 
 
 class Need(NamedTuple):

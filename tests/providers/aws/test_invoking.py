@@ -13,9 +13,12 @@ from clusterless.providers.aws.services import Services
 from clusterless.providers.aws.signing import Reply
 from clusterless.runtime.errors import InvalidInput, StoreUnavailable, WorkloadError
 from clusterless.runtime.layout import ArcKeys
+from clusterless.runtime.manifest import Manifest, ManifestState, encode
+from clusterless.runtime.needs import needs
 from clusterless.runtime.records import Failed, Started
+from clusterless.runtime.uri import expand
 from tests.providers.aws.lake import Lake
-from tests.providers.aws.test_needs import arc, at, boundary, source
+from tests.providers.aws.test_needs import arc, at, boundary, covers, never, source
 
 RAW = boundary("raw")
 CODE = {"kind": "native", "function": "index.handler", "runtime": "node22", "code": "code", "workloadProps": {"a": 1}}
@@ -196,6 +199,29 @@ def test_an_end_before_the_call_is_on_record_is_told_again(lake: Shouting, funct
 def test_a_handler_that_cannot_be_called_fails_the_attempt() -> None:
     lake = Shouting(Functions(reply=Reply(404, b"", "ResourceNotFoundException", "Function not found")))
     assert "the handler cannot be called: 404 ResourceNotFoundException" in Failed.decode(lake.state("failed"), "failed").cause
+
+
+def test_the_function_calls_for_what_it_needs_of_the_stores_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The objects of its lots it does not read: those are the handler's."""
+    monkeypatch.setattr("clusterless.runtime.workloads.remote.LONGEST", 10)  # its sources do not fit into the call
+    lake = Shouting()
+    functions = lake.functions_of_aws
+    lake.write("part")
+    lake.send("shout", functions.ended())
+    lake.send("shout", {"clusterless": "replay", "lot": LOT})
+    props = json.loads(functions.called[1]["CLS_ARC_PROPS_JSON"])
+    key = expand(props["sinkManifestTemplates"]["main"].removeprefix("s3://lake/"), LOT, "complete")
+    lake.write("other", 1)
+    uri = f"{functions.called[1]['CLS_SINK_PATH']}other"
+    lake.buckets["lake"].create(key, encode(Manifest(ManifestState.COMPLETE, LOT, [uri])))  # a handler may say what its result is
+    lake.send("shout", functions.ended(1))
+    lake.restart()
+    lake.send("shout", {"clusterless": "reconcile"})
+    assert lake.manifest("shout", at(0), 2) == [uri]
+    granted, called = needs(SHOUT), lake.calls["shout"]
+    assert {call for call in called if not any(covers(need, call) for need in granted)} == set()
+    unused = {need for need in granted if not any(covers(need, call) for call in called)}
+    assert unused == never("raw")
 
 
 def test_what_a_handler_would_be_called_with_is_as_long_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,6 @@ from clusterless.providers.aws.config import FunctionConfig
 from clusterless.providers.aws.native import RUNTIMES, code_of
 from clusterless.providers.aws.provider import capabilities
 from clusterless.runtime.errors import InvalidInput
-from clusterless.runtime.needs import job_needs, needs
 from clusterless.runtime.spec import ArcSpec
 from tests.providers.aws.declared import ACCOUNT, LEFT, PLACE, RAW, REGION, bare, deployed, pipeline, statements
 from tests.support.pulumi import Graph, run
@@ -129,7 +128,8 @@ def test_a_handler_may_read_its_lots_write_its_sinks_its_log_and_have_its_end_to
     assert ends["Resource"] == f"{LAMBDA}:{NAME}"
     whole = json.dumps(policy.policy())
     assert not [it for it in ("arc-state", "metadata", "scheduler", "sqs", "kms") if it in whole]
-    assert {(it.store, it.prefix) for it in job_needs(spec())} <= {(it.store, it.prefix) for it in needs(spec())}
+    own = [it["Resource"] for it in statements(made.one("shout-policy"), "s3:GetObject")]
+    assert "lake/raw/" not in json.dumps(own)  # who calls a handler reads none of its objects
     trust = made.one("shout-handler-role").policy("assumeRolePolicy")["Statement"][0]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
