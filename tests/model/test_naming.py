@@ -92,6 +92,8 @@ def test_names_are_labels(given: dict[str, Any], expected: str) -> None:
         (NAMES.stack(), "DEV-s3-simple-resource-activity-boundary-20230101-00-us-east-2"),
         (NAMES.arc_stack("copyA"), "DEV-s3-simple-arc-copy-a-20230101-00-us-east-2"),
         (Names("S3Simple", "1", "us-east-2").job("copyA"), "s3-simple-copy-a-1"),
+        (Names("S3Simple", "1.2.3", "us-east-2").rule("copyA"), "s3-simple-copy-a-1.2.3-us-east-2"),
+        (Names("S3Simple", "1.2.3", "us-east-2").job("copyA"), "s3-simple-copy-a-1-2-3-4b68a466"),
         (shared_name("dev", "ArcEvents", "us-east-2"), "DEV-arc-events-us-east-2"),
         (shared_name(None, "ArcEvents", "us-east-2"), "arc-events-us-east-2"),
         (shared_name("dev", "CommonVpc"), "DEV-common-vpc"),
@@ -113,6 +115,12 @@ def test_a_name_fits_its_limit_and_keeps_what_fits(name: str, limit: int) -> Non
 @given(st.sets(st.text("ab", min_size=70, max_size=80), min_size=2, max_size=2))
 def test_names_that_are_cut_stay_apart(names: set[str]) -> None:
     assert len({shorten("x" * 64 + name, 64) for name in names}) == 2
+
+
+def test_names_that_only_differ_by_a_dot_stay_apart() -> None:
+    functions = {Names("S3Simple", version, "us-east-2").function("copyA", "func") for version in ("1.2", "1-2", "12")}
+    assert len(functions) == 3
+    assert not any("." in name for name in functions)
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,17 @@ LIMITS = {"function": 64, "rule": 64, "queue": 80, "stateMachine": 80, "role": 6
 """Longest names AWS takes; other clouds bring their own to :func:`shorten`."""
 
 
-def shorten(name: str, limit: int) -> str:
-    """``name``, or what fits of it with a hash of the whole at its end."""
-    if len(name) <= limit:
+def shorten(name: str, limit: int, *, dots: bool = True) -> str:
+    """``name``, or what fits of it with a hash of the whole at its end.
+
+    Without ``dots`` each becomes a hyphen, and does not fit: AWS takes none in names of functions, queues, stacks and of what
+    Batch has, and a version may well be ``1.2.3``.
+    """
+    fitting = name if dots else name.replace(".", "-")
+    if fitting == name and len(name) <= limit:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: limit - 9].rstrip('-_.')}-{digest}"
+    return f"{fitting[: limit - 9].rstrip('-_.')}-{digest}"
 
 
 class StoreKind(Enum):
@@ -118,17 +123,17 @@ class Names:
 
     def function(self, component: str, suffix: str) -> str:
         """Suffixes: ``func`` (an arc's work), ``result``, ``int`` (a boundary), ``act``."""
-        return shorten(self._of(component, suffix), LIMITS["function"])
+        return shorten(self._of(component, suffix), LIMITS["function"], dots=False)
 
     def rule(self, component: str) -> str:
         """The rule that starts a boundary or activity."""
         return shorten(self._of(component), LIMITS["rule"])
 
     def queue(self, boundary: str) -> str:
-        return shorten(self._of(boundary, region=False), LIMITS["queue"])
+        return shorten(self._of(boundary, region=False), LIMITS["queue"], dots=False)
 
     def state_machine(self, arc: str) -> str:
-        return shorten(self._of(arc, region=False), LIMITS["stateMachine"])
+        return shorten(self._of(arc, region=False), LIMITS["stateMachine"], dots=False)
 
     def arc_rule(self, arc: str) -> str:
         """The rule that starts an arc."""
@@ -136,17 +141,17 @@ class Names:
 
     def job(self, arc: str) -> str:
         """A container's job definition and queue."""
-        return shorten(self._of(arc, region=False), LIMITS["job"])
+        return shorten(self._of(arc, region=False), LIMITS["job"], dots=False)
 
     def compute_environment(self, name: str) -> str:
-        return shorten(self._of(name, region=False), LIMITS["job"])
+        return shorten(self._of(name, region=False), LIMITS["job"], dots=False)
 
     def stack(self) -> str:
         """Resources, activities and boundaries together."""
-        return shorten(self._of("Resource", "Activity", "Boundary"), LIMITS["stack"])
+        return shorten(self._of("Resource", "Activity", "Boundary"), LIMITS["stack"], dots=False)
 
     def arc_stack(self, arc: str) -> str:
-        return shorten(self._of("Arc", arc), LIMITS["stack"])
+        return shorten(self._of("Arc", arc), LIMITS["stack"], dots=False)
 
 
 def shared_name(stage: str | None, what: str, region: str | None = None) -> str:

@@ -256,7 +256,7 @@ def test_an_image_that_is_built_from_a_folder_has_a_repository_of_its_own() -> N
     ("arc", "version", "name"),
     [
         ("box", "1", "dev-s3-simple-box-1"),
-        ("My_Box", "2023.01", "dev-s3-simple-my-box-2023.01"),
+        ("My_Box", "2023.01", "dev-s3-simple-my-box-2023-01-799bf19d"),
         ("b", "v_-1", "dev-s3-simple-b-v-1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pulumi
 import pytest
 
 from clusterless import Dataset, Pipeline, aws, local, provision
-from clusterless.arcs import CopyArc, S3CopyArc
+from clusterless.arcs import CommandArc, CopyArc, S3CopyArc
 from clusterless.arcs.s3_copy import S3CopyWorkload
 from clusterless.boundaries import PutBoundary, S3PutListenerBoundary
 from clusterless.model.problems import ProjectErrors
@@ -52,6 +53,18 @@ def test_everything_has_its_place(graph: Graph) -> None:
     for node in graph:
         if node.custom and node.token != "Stack":
             assert node.name.startswith(f"{graph.nodes[node.parent].name}-"), node.name
+
+
+def test_a_version_with_dots_is_named_as_aws_takes_it() -> None:
+    """Functions, queues and what Batch has take no dots in their names."""
+    of = pipeline(CommandArc("box", ["tool"], reads=RAW, writes=Dataset("boxed", "1", "s3://lake/boxed/"), image="tool:1"))
+    of = of.model_copy(update={"project": of.project.model_copy(update={"version": "1.2.3"})})
+    network = {"subnets": '["subnet-1"]', "securityGroups": '["sg-1"]', "components": '{"landing": {"highRate": true}}'}
+    graph = deployed(of, config=network)
+    strict = ("Function", "Queue", "ComputeEnvironment", "JobQueue", "JobDefinition")
+    names = [node.inputs["name"] for token in strict for node in graph.of(token)]
+    assert len(names) == 6 + 7 + 3
+    assert [name for name in names if not re.fullmatch(r"[A-Za-z0-9_-]+", name)] == []
 
 
 def test_physical_names_are_the_predecessor_s(graph: Graph) -> None:
