@@ -23,7 +23,7 @@ from clusterless.providers.aws.package import handlers
 from clusterless.providers.aws.requirements import HOST, Unresolved
 from clusterless.providers.aws.settings import NAMESPACE
 from clusterless.runtime.errors import ClusterlessError, StoreUnavailable
-from clusterless.runtime.spec import BoundarySpec
+from clusterless.runtime.spec import ArcSpec, BoundarySpec
 
 WORKERS = 2
 """Functions that are seen to at once: most of it is waiting for a network, a disk, other processes."""
@@ -113,4 +113,5 @@ def _of_all(problem: Problem, group: Group) -> Problem:
 
 
 def _name(args: FunctionArgs) -> str:
-    return f"{'boundaries' if isinstance(args.spec, BoundarySpec) else 'arcs'}.{args.spec.name}"
+    sort = {ArcSpec: "arcs", BoundarySpec: "boundaries"}.get(type(args.spec), "activities")
+    return f"{sort}.{args.spec.name}"
