@@ -74,7 +74,8 @@ def error(code: str, *values: str, key: str = "PartitionValues") -> dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("uri", "names"), [("glue://1/db/t/", ("1", "db", "t")), ("glue:///db/t", ("", "db", "t")), ("glue://c/a/b", ("c", "a", "b"))]
+    ("uri", "names"),
+    [("glue://1/db/t/", ("1", "db", "t")), ("glue:///db/t", ("", "db", "t")), ("glue://c/A/b_C", ("c", "a", "b_c"))],
 )
 def test_a_table_s_name(uri: str, names: tuple[str, str, str]) -> None:
     assert table_name(uri) == names

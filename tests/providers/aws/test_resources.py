@@ -55,6 +55,14 @@ def test_a_table_lies_in_its_database() -> None:
     assert made.retained
 
 
+def test_a_table_is_named_in_small_letters_as_glue_keeps_it() -> None:
+    made, database = table().model_copy(update={"table_name": "dailyHits"}), DATABASE.model_copy(update={"database_name": "Logs"})
+    graph = deployed(pipeline(made, database))
+    assert graph.one("S3Simple-db-database").inputs["name"] == "logs"
+    inputs = graph.one("S3Simple-hits-table").inputs
+    assert (inputs["databaseName"], inputs["name"]) == ("logs", "dailyhits")
+
+
 def test_every_format_that_is_declared_can_be_read() -> None:
     from clusterless.model import resources
 

@@ -26,6 +26,7 @@ def test_text_becomes_what_it_says() -> None:
         ("logRetentionDays", "31", "cannot be kept for 31 days", "30 can be had"),
         ("permissionsBoundary", "admin", "'admin' is no ARN of iam", "arn:aws:iam:"),
         ("kmsKey", "arn:aws:iam::086903124729:role/r", "is no ARN of kms", "arn:aws:kms:"),
+        ("kmsKey", "arn:aws:kms:us-east-2:086903124729:alias/lake", "granted nothing", "describe-key"),
         ("root", "my-lake/raw", "is no place in S3", "s3://bucket/"),
         ("root", "s3://My_Lake/", "cannot be a bucket's name", "a-z"),
         ("existingBuckets", '["Up"]', "cannot be a bucket's name", "a-z"),

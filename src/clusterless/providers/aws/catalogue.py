@@ -24,12 +24,13 @@ _ABSENT = "EntityNotFoundException"
 
 
 def table_name(uri: str) -> tuple[str, str, str]:
-    """Catalogue (empty: the account's own), database and table of ``glue://[catalogue]/database/table``."""
+    """Catalogue (empty: the account's own), database and table of ``glue://[catalogue]/database/table``, in small letters as Glue
+    keeps them: policies are particular about that."""
     scheme, catalogue, path = split(uri)
     names = path.strip("/").split("/")
     if scheme != "glue" or len(names) != 2 or not all(names):
         raise InvalidInput("this names no table", where=uri, fix="write glue://[catalog]/database/table")
-    return catalogue, names[0], names[1]
+    return catalogue, names[0].lower(), names[1].lower()
 
 
 class GlueTable:

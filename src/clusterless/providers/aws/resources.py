@@ -121,7 +121,7 @@ class GlueDatabase(ResourceComponent):
         super().__init__(name, args, opts)
         made = glue.CatalogDatabase(
             self.child("database"),
-            name=args.declaration.database_name,
+            name=args.declaration.database_name.lower(),  # as Glue keeps it; the provider refuses capitals
             region=self.region,
             tags=args.tags,
             opts=self.options(retain_on_delete=not _removed(args)),
@@ -200,7 +200,7 @@ class GlueTable(ResourceComponent):
         }
         made = glue.CatalogTable(
             self.child("table"),
-            name=what.table_name,
+            name=what.table_name.lower(),
             database_name=args.database,
             description=what.description,
             table_type="EXTERNAL_TABLE",

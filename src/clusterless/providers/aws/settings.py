@@ -41,6 +41,13 @@ def _arn(service: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _key(value: str) -> str:
+    if ":key/" not in value:
+        fix = f"name the key itself: aws kms describe-key --key-id {value} --query KeyMetadata.Arn"
+        raise refused(f"{value!r} is no key's ARN, and to be granted an alias is to be granted nothing", fix)
+    return value
+
+
 def _retention(value: int) -> int:
     if value not in RETENTIONS:
         near = min(RETENTIONS, key=lambda days: abs(days - value))
@@ -124,7 +131,7 @@ class Settings(Model):
     tags: dict[str, str] = Field(default_factory=dict)
     permissions_boundary: Annotated[str, _arn("iam")] | None = None
     """ARN of the policy that limits every role."""
-    kms_key: Annotated[str, _arn("kms")] | None = None
+    kms_key: Annotated[str, _arn("kms"), AfterValidator(_key)] | None = None
     """ARN of the key that buckets are encrypted with; else S3's own. Queues and logs keep the service's own key, which
     EventBridge can use without a grant in the key's policy."""
     alarm_topic: Annotated[str, _arn("sns")] | None = None
