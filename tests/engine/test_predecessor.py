@@ -23,6 +23,12 @@ def bare(config, **options):
 
 provision(Pipeline.from_json(Path("project.json")), archive=bare)
 """
+NETWORK = f"""
+from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.network import Network
+
+Network("net", Home("{ACCOUNT}", "{REGION}"), {{"of": "us"}})
+"""
 
 
 @pytest.mark.full
@@ -31,13 +37,27 @@ def test_a_project_is_deployed(file: Path, project: Callable[[str], Project], cl
     stack = project(PROGRAM)
     text = file.read_text().replace("086903124729", ACCOUNT).replace("abc123", ACCOUNT)
     (stack.folder / "project.json").write_text(text.replace("us-east-2", REGION))
-    stack.configure(importHandlers="false", subnets='["subnet-1"]', securityGroups='["sg-1"]')
+    stack.configure(importHandlers="false")
     for bucket in watched(text):
         cloud.client("s3").create_bucket(Bucket=bucket)
         announces: dict[str, object] = {"EventBridgeConfiguration": {}}
         cloud.client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=announces)
     made = stack.deploy("up").changes["create"]
     assert stack.deploy("preview").changes == {"same": made}
+
+
+@pytest.mark.full
+def test_a_network_is_made_left_alone_and_removed(project: Callable[[str], Project], cloud: MiniStack) -> None:
+    before = {it["VpcId"] for it in cloud.client("ec2").describe_vpcs()["Vpcs"]}
+    stack = project(NETWORK)
+    made = stack.deploy("up").changes["create"]
+    [vpc] = {it["VpcId"] for it in cloud.client("ec2").describe_vpcs()["Vpcs"]} - before
+    [group] = cloud.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["net"]}])["SecurityGroups"]
+    assert (group["VpcId"], group["IpPermissions"]) == (vpc, [])
+    assert stack.deploy("preview").changes == {"same": made}
+    assert stack.deploy("refresh").changes == {"same": made}
+    stack.deploy("destroy")
+    assert {it["VpcId"] for it in cloud.client("ec2").describe_vpcs()["Vpcs"]} == before
 
 
 def watched(text: str) -> set[str]:

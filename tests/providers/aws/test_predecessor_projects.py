@@ -1,6 +1,6 @@
 """The predecessor's project files on AWS, as they are: each is read, verified, planned, and registered with its names.
 
-What a file does not say, as the predecessor had another way to it, is told by settings: the network that containers run in.
+Nothing is told beside the files.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 
 from clusterless import Pipeline
-from clusterless.arcs import BatchExecArc
 from clusterless.model.graph import External
-from clusterless.model.resources import ComputeEnvironment
 from clusterless.model.verify import verify
 from clusterless.operations.plan import CreateResource, RunWorkload, plan
 from clusterless.providers.aws.config import FILE, FunctionConfig
@@ -26,7 +24,6 @@ from tests.providers.aws.declared import deployed
 from tests.support.pulumi import Graph
 
 PROJECTS = sorted((Path(__file__).parents[2] / "vectors" / "projects").glob("*.json"))
-NETWORK = {"subnets": '["subnet-1"]', "securityGroups": '["sg-1"]'}
 AT = '"placement": {"provider": "aws", "stage": "dev", "account": "086903124729", "region": "us-east-2"}'
 BOUNDARY = """{
   "type": "aws:core:s3PutListenerBoundary", "name": "IngressPutListener", "lotUnit": "Twelfths",
@@ -52,16 +49,10 @@ def project(name: str, **lists: str) -> str:
     return f'{{"project": {{"name": "{name}", "version": "20230101-00"}}, {AT}{parts}}}'
 
 
-def settings(pipeline: Pipeline) -> dict[str, str]:
-    """What is to be said beside the file."""
-    return NETWORK if any(isinstance(it, BatchExecArc | ComputeEnvironment) for it in pipeline.components) else {}
-
-
 def registered(pipeline: Pipeline, *, external: Mapping[str, External] | None = None) -> Graph:
     """What its deployment registers: the same in a preview, with all that is not known yet."""
-    config = settings(pipeline)
-    shown = deployed(pipeline, preview=True, config=config, external=external)
-    made = deployed(pipeline, config=config, external=external)
+    shown = deployed(pipeline, preview=True, external=external)
+    made = deployed(pipeline, external=external)
     assert set(shown.nodes) == set(made.nodes)
     return made
 
@@ -195,6 +186,7 @@ def test_a_container_is_given_what_the_project_says() -> None:
     assert made.workload["environment"] == {"LEVEL": "debug"}  # type: ignore[union-attr]
     assert made.workload["command"] == work["command"]  # type: ignore[union-attr]
     container = json.loads(graph.one("Boxed-box-job-definition").inputs["containerProperties"])
+    assert container["networkConfiguration"] == {"assignPublicIp": "ENABLED"}, "the network that is made has no other way out"
     assert container["resourceRequirements"] == [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "2048"}]
     assert container["runtimePlatform"]["cpuArchitecture"] == "ARM64"
 
@@ -221,7 +213,7 @@ def test_a_reference_that_would_have_to_be_looked_up_is_refused(kind: str) -> No
     lists = {"arcs": boxed} if kind == "computeEnvironmentRef" else {"resources": tables}
     pipeline = Pipeline.from_json(project("Shared", boundaries=BOUNDARY, **lists))
     with pytest.raises(ClusterlessError, match="names a resource of another project, and is not looked up") as caught:
-        deployed(pipeline, config=settings(pipeline))
+        deployed(pipeline)
     assert "give its ARN" in str(caught.value)
 
 

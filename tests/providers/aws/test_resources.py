@@ -81,15 +81,30 @@ def test_a_bus_has_the_name_it_is_given() -> None:
 
 def test_a_compute_environment_takes_a_network_that_exists() -> None:
     of = pipeline(ComputeEnvironment(name="batch", compute_environment_name="simple"))
-    with pytest.raises(InvalidInput, match="needs a network") as caught:
-        deployed(of)
-    assert "clusterless:subnets" in caught.value.fix
     graph = deployed(of, config={"subnets": '["subnet-1"]', "securityGroups": '["sg-1"]'})
     made = graph.one("S3Simple-batch-environment").inputs
     assert made["name"] == "DEV-s3-simple-simple-20230101-00"
     assert made["computeResources"] == {
         "type": "FARGATE", "maxVcpus": 4096, "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"],
     }  # fmt: skip
+    assert graph.of("Vpc") == []
+    with pytest.raises(InvalidInput, match="needs a network") as caught:
+        deployed(of, config={"subnets": '["subnet-1"]'})
+    assert "clusterless:subnets" in caught.value.fix
+
+
+def test_and_has_one_made_where_none_is_named() -> None:
+    of = pipeline(ComputeEnvironment(name="batch", compute_environment_name="simple"))
+    graph = deployed(of)
+    environment, route, group = (graph.one(f"S3Simple-{it}") for it in ("batch-environment", "network-route", "network-group"))
+    assert environment.inputs["computeResources"]["subnets"] == ["S3Simple-network-subnet-id"]
+    assert environment.inputs["computeResources"]["securityGroupIds"] == ["S3Simple-network-group-id"]
+    assert graph.depends(environment, route), "nothing runs there before there is a way out"
+    assert graph.depends(route, graph.one("S3Simple-network-attachment"))
+    assert (group.inputs["egress"][0]["cidrBlocks"], group.inputs.get("ingress")) == (["0.0.0.0/0"], None)
+    assert graph.one("S3Simple-network-vpc").inputs["cidrBlock"] == "10.14.0.0/16"
+    assert set(graph.nodes) == set(deployed(of, preview=True).nodes)
+    assert deployed().of("Vpc") == [], "who declares no compute environment gets no network"
 
 
 def test_what_is_excluded_is_not_made() -> None:

@@ -77,6 +77,8 @@ class FunctionArgs:
     container_architecture: str | None = None
     compute_environment: str | None = None
     """ARN of the compute environment that an arc's containers run in; None: one of its own."""
+    public_ip: bool = False
+    """Whether its containers have a public address, as the settings may say, too."""
     archive: Archiver = packaged
 
     @cached_property

@@ -267,7 +267,7 @@ def container(
         "image": image,
         "jobRoleArn": role,
         "logConfiguration": {"logDriver": "awslogs", "options": options},
-        "networkConfiguration": {"assignPublicIp": "ENABLED" if args.settings.public_ip else "DISABLED"},
+        "networkConfiguration": {"assignPublicIp": "ENABLED" if args.settings.public_ip or args.public_ip else "DISABLED"},
         "resourceRequirements": [{"type": "VCPU", "value": f"{vcpus:g}"}, {"type": "MEMORY", "value": str(memory)}],
         "runtimePlatform": {"cpuArchitecture": _processor(args), "operatingSystemFamily": "LINUX"},
         "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted((secrets or {}).items())],

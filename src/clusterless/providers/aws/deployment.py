@@ -123,7 +123,14 @@ class DeploymentArgs:
             "container_memory": props.memory,
             "container_architecture": _architecture(props),
             "compute_environment": self._environment(workload.compute_environment_ref),
+            "public_ip": self.makes_network and not is_external(workload.compute_environment_ref),
         }
+
+    @property
+    def makes_network(self) -> bool:
+        """Whether containers run in a network that comes with the deployment: where one is needed and none named."""
+        needed = any(isinstance(it, declared.ComputeEnvironment) and not it.exclude for it in self.pipeline.resources)
+        return needed and not (self.settings.subnets or self.settings.security_groups)
 
     def _environment(self, ref: str) -> str:
         """ARN of the compute environment that is referred to."""

@@ -62,7 +62,7 @@ NOTES = {
     "aws:core:batchExecArc": "its image is pushed by yourself, into the repository that is made for it, or named in the settings",
     "aws:core:cloudWatchExport": "a schedule and a function; of an account's exports one runs at a time",
     "aws:core:s3Bucket": "left behind when the deployment is destroyed, unless it is to be removed",
-    "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name",
+    "aws:core:computeEnvironment": "on Fargate, in the subnets that the settings name, or in a network that is made for it",
     "aws:core:eventBus": "a plain bus: nothing of a pipeline uses it",
 }
 

@@ -32,12 +32,13 @@ from clusterless.model.registered import check_registered, externals
 from clusterless.model.verify import verify
 from clusterless.providers.aws import iam as policies
 from clusterless.providers.aws import resources, wiring
-from clusterless.providers.aws.args import Archiver, own_tags, packaged
+from clusterless.providers.aws.args import Archiver, own_tags, packaged, tags_of
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
 from clusterless.providers.aws.component import Component, FunctionComponent
 from clusterless.providers.aws.deployment import DeploymentArgs, Made, known_arn, refuse, this_stack, with_root_bucket
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.network import Network
 from clusterless.providers.aws.provider import capabilities, components
 from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
 from clusterless.runtime.errors import InvalidInput
@@ -90,10 +91,18 @@ class Deployment(Component):
     def _resources(self) -> dict[str, Component]:
         """Databases first: tables refer to them."""
         made: dict[str, Component] = {}
+        self.network = self._network()
         found = [it for it in self.args.pipeline.resources if not it.exclude and not self._is_there(it)]
         for resource in sorted(found, key=lambda it: isinstance(it, declared.GlueTable)):
             made[resource.name] = self._resource(resource, made)
         return made
+
+    def _network(self) -> Network | None:
+        if not self.args.makes_network:
+            return None
+        project = self.args.pipeline.project
+        tags = tags_of(project.name, project.version, self.args.home.stage, self.args.settings)
+        return Network(self.child("network"), self.args.home, tags, self.options(delete_before_replace=None))
 
     def _is_there(self, resource: Resource) -> bool:
         return isinstance(resource, declared.S3Bucket) and resource.bucket_name in self.args.settings.kept_buckets
@@ -106,7 +115,7 @@ class Deployment(Component):
             database = self._database(resource.database_ref, made)
             return resources.GlueTable(name, resources.GlueTableArgs(resource, *common, database=database), options)
         admits = self._exported_to(resource.bucket_name) if isinstance(resource, declared.S3Bucket) else ()
-        return RESOURCES[type(resource)](name, resources.ResourceArgs(resource, *common, admits=admits), options)
+        return RESOURCES[type(resource)](name, resources.ResourceArgs(resource, *common, admits, self.network), options)
 
     def _database(self, ref: str, made: Mapping[str, Component]) -> pulumi.Input[str]:
         """The name of the database that is referred to."""

@@ -25,6 +25,7 @@ from clusterless.providers.aws.buckets import Bucket, BucketArgs
 from clusterless.providers.aws.component import Component
 from clusterless.providers.aws.iam import Statement
 from clusterless.providers.aws.names import Home
+from clusterless.providers.aws.network import Network
 from clusterless.providers.aws.settings import NAMESPACE, Settings
 from clusterless.runtime.errors import InvalidInput
 
@@ -42,6 +43,8 @@ class ResourceArgs(Generic[R]):
     settings: Settings = field(default_factory=Settings)
     admits: tuple[Statement, ...] = ()
     """What a bucket's policy says of who else may put something there."""
+    network: Network | None = None
+    """What a compute environment is in, if it is not the settings'."""
 
     @cached_property
     def home(self) -> Home:
@@ -250,8 +253,8 @@ class ComputeEnvironment(ResourceComponent):
         self, name: str, args: ResourceArgs[declared.ComputeEnvironment], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, args, opts)
-        settings, project = args.settings, args.project
-        if not (settings.subnets and settings.security_groups):
+        settings, project, network = args.settings, args.project, args.network
+        if network is None and not (settings.subnets and settings.security_groups):
             raise InvalidInput(
                 f"compute environment '{args.declaration.name}' needs a network to run containers in",
                 where=f"{NAMESPACE}:subnets",
@@ -266,12 +269,12 @@ class ComputeEnvironment(ResourceComponent):
             compute_resources={
                 "type": "FARGATE",
                 "max_vcpus": MOST_VCPUS,
-                "subnets": list(settings.subnets),
-                "security_group_ids": list(settings.security_groups),
+                "subnets": [network.subnet] if network else list(settings.subnets),
+                "security_group_ids": [network.security_group] if network else list(settings.security_groups),
             },
             region=self.region,
             tags=args.tags,
-            opts=self.options(),
+            opts=self.options(depends_on=network.ready if network else []),
         )
         self.ready = [made]
         self.exported(args, made.arn)

@@ -19,6 +19,8 @@ from tests.support.aws_plugin.wire import is_unknown
 
 Values = dict[str, Any]
 MISSING = {
+    "InvalidGroup.NotFound", "InvalidInternetGatewayID.NotFound", "InvalidRouteTableID.NotFound", "InvalidSubnetID.NotFound",
+    "InvalidVpcID.NotFound",
     "404", "EntityNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "NoSuchKey",
     "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet", "NotFound", "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue", "RepositoryNotFoundException", "ResourceNotFoundException",
