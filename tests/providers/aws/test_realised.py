@@ -18,7 +18,7 @@ from pulumi import _types
 
 import clusterless.providers.aws
 from clusterless import Dataset, Pipeline
-from clusterless.arcs import CommandArc, NativeArc
+from clusterless.arcs import BatchExecArc, CommandArc, NativeArc, batch_exec
 from clusterless.model.resources import Column, ComputeEnvironment, EventBus, GlueDatabase, GlueTable, S3Bucket, TableSchema
 from tests.providers.aws.declared import ACCOUNT, RAW, REGION, deployed, pipeline
 from tests.support.aws_plugin import wire
@@ -100,9 +100,11 @@ def widest() -> Pipeline:
         partitions=(Column(name="day", type="date"),),
         data_format="Parquet",
     )
-    boxed, shouted = Dataset("boxed", "1", "s3://lake/boxed/"), Dataset("shouted", "1", "s3://lake/shouted/")
+    boxed, built, shouted = (Dataset(name, "1", f"s3://lake/{name}/") for name in ("boxed", "built", "shouted"))
+    building = batch_exec.BatchExecWorkload(compute_environment_ref="boxes", image_path="image", command=("tool",))
     return pipeline(
         CommandArc("box", ["tool"], reads=RAW, writes=boxed, image=f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/tool:1"),
+        BatchExecArc("build", reads={"main": RAW}, writes={"main": built}, workload=building),
         NativeArc("shout", "index.handler", runtime="node22", code="shout", reads=RAW, writes=shouted, environment={"MARK": "!"}),
         S3Bucket(name="own", bucket_name="my-own", versioned=True, remove_on_destroy=True),
         EventBus(name="events", event_bus_name="team-events"),
@@ -140,7 +142,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
 
 def test_nothing_that_the_sources_name_is_left_out(registered: list[Node]) -> None:
     given = {(node.type, name) for node in registered for name in node.inputs}
-    assert set(NAMED) - given == set()
+    assert set(NAMED) - given == set(), "the widest pipeline, or its settings, should have these registered"
 
 
 def test_every_value_passes_the_check(registered: list[Node]) -> None:
