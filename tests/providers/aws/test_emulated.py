@@ -179,6 +179,13 @@ def test_an_absent_member_is_asked_for_by_the_alias_and_nothing_else_is(cloud: M
         cloud.reset()
 
 
+def test_a_lot_that_is_asked_for_comes_about_through_arcs_of_one_source(deployed: Deployed) -> None:
+    """As a window's absent members are that arcs make: each asks before it, and the boundary closes what nothing arrived in."""
+    assert "FunctionError" not in deployed.invoke(COUNTED, {"clusterless": "settle", "lot": str(FIRST)}, alias="settle")
+    empty = [f"datasets/name={name}/version=1/lot={FIRST}/state=empty/manifest.json" for name in ("copied", "counted", "raw")]
+    deployed.until(lambda: sorted(deployed.keys(HOME.manifests)) == empty)
+
+
 def test_what_a_rule_of_another_account_sends_arrives_on_the_boundary_s_own_bus(cloud: MiniStack) -> None:
     """The two accounts are one here: on the emulator no event leaves its account."""
     args = FunctionArgs(RAW, aws(ACCOUNT, REGION, stage="dev"), Settings(bucket_accounts={"lake": THEIRS}))

@@ -96,6 +96,7 @@ def failures(deployed: Deployed, lot: Lot) -> list[str]:
     steps += steps[-2:]  # creates that meet what they made before read it back
     steps.append((COPIED, {"clusterless": "replay", "lot": str(lot)}))
     steps.append((COPIED, created(HOME.manifests, claimed_by_another(deployed, lot.shift(1)))))
+    steps.append((COPIED, {"clusterless": "settle", "lot": str(lot.shift(2))}))
     steps += [(spec, {"clusterless": "reconcile"}) for spec in (RAW, COPIED)]
     failed = []
     for spec, event in steps:

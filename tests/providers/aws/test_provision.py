@@ -141,7 +141,14 @@ def test_a_join_hears_of_each_member_and_may_have_the_producers_settle(graph: Gr
     (granted,) = statements(graph.one("S3Simple-join-policy"), "lambda:InvokeFunction")
     names = [graph.one(f"S3Simple-{it}-function").inputs["name"] for it in ("clean", "copy")]
     assert granted["Resource"] == [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:settle" for name in names]
-    assert statements(graph.one("S3Simple-copy-policy"), "lambda:InvokeFunction") == []
+
+
+def test_an_arc_of_one_source_may_have_its_producer_settle_and_a_boundary_asks_nobody(graph: Graph) -> None:
+    """It may be asked for a lot itself."""
+    (granted,) = statements(graph.one("S3Simple-copy-policy"), "lambda:InvokeFunction")
+    name = graph.one("S3Simple-landing-function").inputs["name"]
+    assert granted["Resource"] in (arn := f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:settle", [arn])
+    assert statements(graph.one("S3Simple-landing-policy"), "lambda:InvokeFunction") == []
 
 
 def test_a_function_s_archive_holds_its_configuration(graph: Graph) -> None:

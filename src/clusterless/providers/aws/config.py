@@ -76,8 +76,7 @@ class FunctionConfig:
     """Name of the arc state bucket."""
     alarms: AlarmConfig
     settles: Mapping[str, str] = field(default_factory=dict)
-    """Dataset id → the function that settles its lots, by its alias, ``NAME:settle``: sources of a join or window in the same
-    placement."""
+    """Dataset id → the function that settles its lots, by its alias, ``NAME:settle``: sources in the same placement."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Declared name → where it is: ``secretsmanager:<name>`` or ``ssm:<name>``."""
     job: JobConfig | None = None

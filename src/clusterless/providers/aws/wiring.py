@@ -19,7 +19,7 @@ from clusterless.runtime.errors import InvalidInput
 from clusterless.runtime.frozen import replace
 from clusterless.runtime.layout import MANIFEST_FILE, manifest_prefix
 from clusterless.runtime.lots import Unit
-from clusterless.runtime.policy import picked_roles, waits
+from clusterless.runtime.policy import picked_roles
 from clusterless.runtime.spec import ActivitySpec, ArcSpec, BoundarySpec, SourceSpec
 from clusterless.runtime.uri import split
 
@@ -89,8 +89,9 @@ def _portable(spec: Spec) -> Spec:
 
 
 def _settles(arc: ArcSpec, home: Home) -> Iterator[tuple[str, str]]:
-    """The producers that an arc may have to ask: those of a join's or window's members, absent when a run is due."""
-    for source in arc.sources.values() if waits(arc) else ():
+    """The producers that an arc may have to ask: those of a join's or window's members, absent when a run is due. An arc of one
+    source has to, too: it may be asked for a lot itself, by whom reads its lots, in this project or another."""
+    for source in arc.sources.values():
         if producer := source.producer:
             names = ComponentNames(home, producer.project, producer.version, producer.kind, producer.name)
             yield source.dataset.id, names.settle
