@@ -1,7 +1,8 @@
 """What the real engine deployed carries the example: a real log's files, from several writers, while events are lost and doubled.
 
-The functions are the packaged archives, run under Lambda's own runtime client. What comes out is held, lot by lot and byte by
-byte, against what the local provider makes of the same files.
+The functions are the packaged archives, run under Lambda's own runtime client, each with what its generated policy grants and
+nothing else. What comes out, Parquet and all, is held, lot by lot and byte by byte, against what the local provider makes of the
+same files.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,15 +29,17 @@ from clusterless.providers.local.place import PRIVATE, write_secret
 from clusterless.runtime.layout import ManifestKey, parse_manifest_key
 from tests.engine.keyed import keyed
 from tests.support.engine import Project
-from tests.support.ministack import ACCOUNT, REGION, MiniStack
+from tests.support.ministack import ACCOUNT, PATCHES, QUEUE, REGION, TLS, MiniStack
 
 HERE = Path(__file__).resolve().parent
 BUCKET, SECRET = "lake-of-tests", "a key of the tests"
 HOURS, WRITERS = 65, 4
-PATIENCE = 400
-"""Seconds within which everything comes to rest, on a machine that has other things to do."""
-DATASETS = ("access-logs", "access-logs-clean", "access-logs-rejects", "usage", "errors", "summary")
-ARCS = ("clean", "usage", "errors", "summary")
+PATIENCE = 600
+"""Seconds within which everything comes out, on a machine that has other things to do."""
+DATASETS = ("access-logs", "access-logs-clean", "access-logs-rejects", "usage", "errors", "summary", "daily")
+ARCS = ("clean", "usage", "errors", "summary", "daily")
+PARQUET = ("usage", "summary", "daily")
+"""Arcs that need pyarrow."""
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -57,26 +59,14 @@ def for_this_machine(config, **options):
 
 clusterless.provision(keyed(pipeline), archive=for_this_machine)
 """
-JSON_ROWS = """
-
-def parquet(rows):
-    return "".join(json.dumps(row, default=str) + "\\n" for row in rows).encode()
-
-
-def rows_of(items):
-    return map(json.loads, lines(items))
-"""
-"""Put at the end of the example's transforms: rows as JSON, which spares each function an archive of 57 MiB with pyarrow."""
 Lots = dict[str, dict[str, list[bytes]]]
-"""Dataset → lot → contents of its objects, sorted."""
+"""Dataset → lot → contents of its objects, sorted; none of an empty lot."""
 
 
 @pytest.fixture
 def example(root: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """Loads modules of the project's copy of the example, which know one another by their bare names."""
     folder = root.folder / "examples" / "access_logs"
-    with (folder / "transforms.py").open("a") as transforms:
-        transforms.write(JSON_ROWS)
     for module in folder.glob("*.py"):  # another test's of the same name
         monkeypatch.delitem(sys.modules, module.stem, raising=False)
     before = set(sys.modules)
@@ -87,8 +77,15 @@ def example(root: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
             del sys.modules[name]
 
 
+@pytest.fixture
+def cloud() -> Iterator[MiniStack]:
+    """With every policy enforced."""
+    with MiniStack((*PATCHES, QUEUE, TLS), auth=True) as emulator:
+        yield emulator
+
+
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_the_example_comes_out_as_it_does_locally(
     root: Project, cloud: MiniStack, example: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:
@@ -100,6 +97,11 @@ def test_the_example_comes_out_as_it_does_locally(
     root.write(PROGRAM)
     root.configure(account=ACCOUNT, region=REGION, root=f"s3://{BUCKET}/")
     root.pulumi("config", "set", "--path", "clusterless:secrets.address-key", "secretsmanager:address-key")
+    for arc in PARQUET:
+        root.pulumi("config", "set", "--path", f"clusterless:components.{arc}.requirements[0]", f"pyarrow=={version('pyarrow')}")
+    expected = locally(example, files, tmp_path / "local")
+    assert [name for name, lots in expected.items() if not any(lots.values())] == ["access-logs-rejects"]
+    assert len(expected["daily"]) == 4
     root.deploy("up")
     lake = Deployed(cloud)
     shuffled = random.Random(1).sample(files, len(files))
@@ -112,15 +114,10 @@ def test_the_example_comes_out_as_it_does_locally(
     lake.put(shuffled[300:])
     lake.announce(shuffled[150:250])  # of these once more, or for the first time
     lake.switch("usage", on=True)
-    lake.settle()
+    lake.until(expected)
 
-    expected = locally(example, files, tmp_path / "local")
-    found = lake.lots()
-    assert {name: sorted(lots) for name, lots in found.items()} == {name: sorted(lots) for name, lots in expected.items()}
-    for name, lots in expected.items():
-        for lot, contents in lots.items():
-            assert found[name][lot] == contents, f"{name}, lot {lot}"
     assert lake.overwritten() == []
+    assert lake.dead() == {}
 
 
 class Deployed:
@@ -134,6 +131,7 @@ class Deployed:
         }
         self.s3, self.functions, self.events = (cloud.client(service) for service in ("s3", "lambda", "events"))
         self.cloud = cloud
+        self._read: dict[tuple[str, str], bytes] = {}
 
     def put(self, files: list[Any]) -> None:
         with ThreadPoolExecutor(WRITERS) as writers:
@@ -152,51 +150,45 @@ class Deployed:
             name = self.names["landing"].function
             self.functions.invoke(FunctionName=name, Payload=json.dumps(event).encode(), InvocationType="Event")
 
-    def reconcile(self, component: str) -> None:
-        event = {"clusterless": "reconcile"}
-        answer = self.functions.invoke(FunctionName=self.names[component].function, Payload=json.dumps(event).encode())
-        assert "FunctionError" not in answer, answer["Payload"].read()
+    def reconcile(self, *, wait: bool) -> None:
+        """Let each component look for what no event has told. ``wait``: for its end, which comes soon where nothing is found."""
+        event = json.dumps({"clusterless": "reconcile"}).encode()
+        for component, names in self.names.items():
+            kind = "RequestResponse" if wait else "Event"
+            answer = self.functions.invoke(FunctionName=names.function, Payload=event, InvocationType=kind)
+            assert "FunctionError" not in answer, f"{component}: {answer['Payload'].read()}"
 
-    def settle(self) -> None:
-        """Let everything come to rest; reconcile, until that changes nothing."""
-        before = self.at_rest()
+    def until(self, expected: Lots) -> None:
+        """Wait for what is expected to come out; whenever nothing comes any more, look for what no event has told. To look once
+        more changes nothing."""
+        end, pause, before = time.monotonic() + PATIENCE, 1.0, [""]
         while True:
-            for component in ("landing", *ARCS):
-                self.reconcile(component)
-            now = self.at_rest()
+            now = self.everything()
+            if now == before and (found := self.lots()) == expected:
+                break
+            assert time.monotonic() < end, f"{difference(expected, self.lots())}\n{self.cloud.said()[-3000:]}"
             if now == before:
-                return
-            before = now
+                self.reconcile(wait=False)
+            else:
+                pause = 1.0
+            time.sleep(pause)
+            before, pause = now, min(2 * pause, 5)
+        self.reconcile(wait=True)
+        assert self.lots() == found
 
-    def at_rest(self) -> list[str]:
-        """All keys, once none has been added for a while and no alarm is due soon."""
-        until, still, before = time.monotonic() + PATIENCE, 0, [""]
-        while still < 3:
-            assert time.monotonic() < until, f"still at work: {self.cloud.said()[-3000:]}"
-            time.sleep(2)
-            now = sorted(self.keys(self.home.state) + self.keys(self.home.manifests))
-            still = still + 1 if now == before and not self.alarms() else 0
-            before = now
-        return before
-
-    def alarms(self) -> list[str]:
-        """Alarms that go off within a minute. A run that waits for a member sets one for the case that it never comes."""
-        scheduler, group = self.cloud.client("scheduler"), self.home.schedule_group
-        soon = f"at({datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S})"
-        due = []
-        for found in scheduler.list_schedules(GroupName=group)["Schedules"]:
-            with suppress(scheduler.exceptions.ResourceNotFoundException):  # it has just gone off
-                if scheduler.get_schedule(GroupName=group, Name=found["Name"])["ScheduleExpression"] <= soon:
-                    due.append(found["Name"])
-        return due
+    def everything(self) -> list[str]:
+        """All keys of the protocol."""
+        return sorted(self.keys(self.home.state) + self.keys(self.home.manifests))
 
     def keys(self, bucket: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def read(self, bucket: str, key: str) -> bytes:
-        data: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return data
+        """An object; none of those that are read here ever changes."""
+        if (bucket, key) not in self._read:
+            self._read[bucket, key] = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return self._read[bucket, key]
 
     def lots(self) -> Lots:
         manifests = self.home.manifests
@@ -205,6 +197,15 @@ class Deployed:
             lambda key: self.read(manifests, key),
             lambda uri: self.read(BUCKET, uri.removeprefix(f"s3://{BUCKET}/")),
         )
+
+    def dead(self) -> dict[str, str]:
+        """Messages among the dead letters, by component: one of each."""
+        queues, found = self.cloud.client("sqs"), {}
+        for component, names in self.names.items():
+            url = queues.get_queue_url(QueueName=names.dead_letters)["QueueUrl"]
+            for message in queues.receive_message(QueueUrl=url).get("Messages", []):
+                found[component] = message["Body"]
+        return found
 
     def overwritten(self) -> list[str]:
         """Keys of the protocol that were written more than once."""
@@ -218,7 +219,7 @@ class Deployed:
 
 
 def contents(keys: list[str], manifest: Callable[[str], bytes], read: Callable[[str], bytes]) -> Lots:
-    """What lies in the newest generation of each complete lot."""
+    """What lies in the newest generation of each lot; nothing in one that is empty."""
     newest: dict[tuple[str, str], ManifestKey] = {}
     for key in keys:
         parsed = parse_manifest_key(key)
@@ -227,9 +228,18 @@ def contents(keys: list[str], manifest: Callable[[str], bytes], read: Callable[[
             newest[place] = max(parsed, newest.get(place, parsed), key=lambda it: it.generation)
     lots: Lots = {name: {} for name in DATASETS}
     for (dataset, lot), parsed in newest.items():
-        if parsed.state == "complete":
-            lots[dataset][lot] = sorted(read(uri) for uri in json.loads(manifest(parsed.key))["uris"])
+        uris = json.loads(manifest(parsed.key))["uris"] if parsed.state == "complete" else []
+        lots[dataset][lot] = sorted(map(read, uris))
     return lots
+
+
+def difference(expected: Lots, found: Lots) -> str:
+    """Where what came out is not what was expected."""
+    told = []
+    for name, lots in expected.items():
+        wrong = [lot for lot in sorted({*lots, *found[name]}) if lots.get(lot) != found[name].get(lot)]
+        told.append(f"{name}: {len(lots)} lots expected, {len(wrong)} not as expected {wrong[:5]}")
+    return "\n".join(told)
 
 
 def locally(example: Callable[[str], ModuleType], files: list[Any], folder: Path) -> Lots:
