@@ -129,14 +129,19 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
-    """Resources of AWS as a preview has them, with code that a request takes and with code that it does not."""
+    """Resources of AWS as a preview has them; once more with code that no request takes, and with a network of the pipeline's."""
     folder = tmp_path_factory.mktemp("pipeline")
     (folder / "shout").mkdir()
     (folder / "shout" / "index.mjs").write_text("export async function handler() {}\n")
     with pytest.MonkeyPatch.context() as patch:
         graphs = [deployed(widest(), config=SETTINGS, preview=True, folder=folder)]
         patch.setattr("clusterless.providers.aws.archive.LONGEST_UPLOAD", 10)
-        graphs.append(deployed(widest(), config=SETTINGS, preview=True, folder=folder))
+        alone = {key: value for key, value in SETTINGS.items() if key not in ("subnets", "securityGroups")}
+        of = widest()
+        boxless = of.model_copy(
+            update={"arcs": tuple(it for it in of.arcs if it.name != "box")}
+        )  # which has to be told its network
+        graphs.append(deployed(boxless, config=alone, preview=True, folder=folder))
     return [node for graph in graphs for node in graph if node.type.startswith("aws:")]
 
 
