@@ -16,7 +16,7 @@ ends      both ends of an asynchronous call are told to the function that is the
           and tries to tell them once)
 queue     asynchronous calls wait for one of a few environments, as in AWS's own queue before a function whose concurrency is
           used up; else each would start a process at once (only where a test sends many)
-tls       calls count as encrypted, as buckets' policies ask for (only where a person's policy is tried)
+tls       calls count as encrypted, as buckets' policies ask for (only where policies are tried on what the engine deployed)
 """
 
 from __future__ import annotations
