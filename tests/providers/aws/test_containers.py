@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clusterless import Dataset
 from clusterless.arcs import BatchExecArc, CommandArc, batch_exec
 from clusterless.model.compile import compile_pipeline
 from clusterless.model.resources import ComputeEnvironment
@@ -189,7 +190,11 @@ def test_sizes_that_are_none(vcpus: float | None, memory: int | None, told: str,
 def test_what_is_missing_is_told_before_anything_is_registered() -> None:
     unnamed = CommandArc("box", ["tool"], reads=RAW, writes=LEFT)
     for of, config, told in (
-        (pipeline(CommandArc("box", ["tool"], reads=RAW, writes=LEFT, image=IMAGE)), {}, "needs a network"),
+        (
+            pipeline(CommandArc("box", ["tool"], reads=RAW, writes=LEFT, image=IMAGE)),
+            {"subnets": '["s"]'},
+            "needs a network",
+        ),
         (
             pipeline(unnamed).model_copy(update={"boundaries": pipeline().boundaries}),
             {"subnets": '["s"]', "securityGroups": '["g"]'},
@@ -208,6 +213,20 @@ def test_what_is_missing_is_told_before_anything_is_registered() -> None:
 def _without_left(of: Any) -> Any:
     """The pipeline without the join that writes the same dataset."""
     return of.model_copy(update={"arcs": tuple(it for it in of.arcs if it.name != "join")})
+
+
+def test_commands_share_an_environment_in_a_network_that_is_made_where_none_is_named() -> None:
+    sinks = [Dataset(name, "1", f"s3://lake/{name}/") for name in ("a", "b")]
+    made = deployed(pipeline(*(CommandArc(it.name, ["tool"], reads=OTHER, writes=it, image=IMAGE) for it in sinks)))
+    [environment] = [it for it in made.of("ComputeEnvironment") if it.custom]
+    arn = f"{ARN}:compute-environment/{environment.inputs['name']}"
+    assert made.depends(environment, made.one("S3Simple-network-route"))
+    for name in ("a", "b"):
+        queue = made.one(f"S3Simple-{name}-job-queue")
+        assert queue.inputs["computeEnvironmentOrders"][0]["computeEnvironment"] == arn
+        assert made.depends(queue, environment)
+        found = container(made.one(f"S3Simple-{name}-job-definition"))
+        assert found["networkConfiguration"] == {"assignPublicIp": "ENABLED"}
 
 
 def test_the_predecessor_s_container_runs_where_and_as_it_says() -> None:

@@ -8,9 +8,9 @@ Four parts, which import one another as little as they can:
 * before deployment: ``settings`` is what a stack configures, ``args`` and ``deployment`` what components are made from,
   ``wiring`` what is computed for each, ``iam`` their policies; ``package`` makes archives of ``archive``, ``requirements`` and
   ``handler_files``; ``trial`` imports handlers from them, and ``packing`` sees to all of a pipeline's.
-* at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``containers``, ``native``, ``activities``, ``resources`` and
-  ``network`` are components; ``component``, ``buckets``, ``code`` and ``metrics`` what they share; ``provision`` all of a pipeline, ``plugin`` the same
-  for programs that are not Python.
+* at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``containers``, ``native``, ``activities``, ``resources``
+  and ``network`` are components; ``component``, ``buckets``, ``code`` and ``metrics`` what they share; ``provision`` all of a
+  pipeline, ``plugin`` the same for programs that are not Python.
 * from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``deploying`` is
   what ``cls deploy`` needs beside a program, ``outside`` reads a placement, ``control`` reaches what runs.
 

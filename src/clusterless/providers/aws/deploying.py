@@ -21,7 +21,7 @@ from clusterless.model.problems import Problem
 from clusterless.model.registered import externals
 from clusterless.model.verify import verify
 from clusterless.providers.aws.asking import Asking
-from clusterless.providers.aws.deployment import DeploymentArgs, refuse, with_root_bucket
+from clusterless.providers.aws.deployment import DeploymentArgs, completed, refuse
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.outside import Outside
@@ -109,7 +109,7 @@ class PipelineTarget:
     def __init__(self, pipeline: Pipeline, values: Mapping[str, Any], folder: Path, asking: Asking | None = None) -> None:
         self._settings = settings_of(values)
         self._pipeline, self._folder = pipeline, folder
-        placed = with_root_bucket(self._settings.placed(pipeline), self._settings)
+        placed = completed(self._settings.placed(pipeline), self._settings)
         refuse(verify(placed, capabilities(self._settings.rules)))
         at = placed.placement
         self._home = Home.of(at)
@@ -259,7 +259,7 @@ def examine(pipeline: Pipeline, values: Mapping[str, Any], folder: Path, *, impo
     warning. Raises :class:`~clusterless.ClusterlessError` for settings that lead nowhere.
     """
     settings = settings_of({**values, **({} if imports else {"importHandlers": False})})
-    placed = with_root_bucket(settings.placed(pipeline), settings)
+    placed = completed(settings.placed(pipeline), settings)
     known = externals(placed, Existing(Home.of(placed.placement)))
     found = verify(placed, capabilities(settings.rules), external=known)
     if any(it.severity == "error" for it in found):

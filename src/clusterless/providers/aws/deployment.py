@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from clusterless.arcs.batch_exec import BatchExecWorkload
+from clusterless.arcs.command import CommandArc, CommandWorkload
 from clusterless.model import resources as declared
 from clusterless.model.compile import compile_pipeline
 from clusterless.model.components import Activity, Arc, Boundary
@@ -33,6 +34,8 @@ from clusterless.providers.aws.wiring import Spec
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.spec import ArcSpec, ProjectSpec
 
+CONTAINERS = "containers"
+"""The compute environment of commands, where it comes with their deployment."""
 Made: TypeAlias = tuple[Boundary | Arc | Activity, FunctionArgs]
 
 
@@ -111,6 +114,8 @@ class DeploymentArgs:
             own["retries"] = props.retry_attempts
         if isinstance(workload, BatchExecWorkload):
             own = self._container(workload)
+        if isinstance(workload, CommandWorkload) and self.makes_network:
+            own = {"compute_environment": self._environment(CONTAINERS), "public_ip": True}
         folder = self.folder or (handler_folder(spec) if isinstance(spec, ArcSpec) else None)
         return FunctionArgs(spec, self.pipeline.placement, self.settings, folder, archive=self.archive, **own)
 
@@ -162,7 +167,23 @@ def refuse(problems: Iterable[Problem]) -> None:
         raise ProjectErrors(errors)
 
 
-def with_root_bucket(pipeline: Pipeline, settings: Settings) -> Pipeline:
+def completed(pipeline: Pipeline, settings: Settings) -> Pipeline:
+    """The pipeline with the resources that it needs and does not declare: its root's bucket, an environment for containers."""
+    return _with_environment(_with_root_bucket(pipeline, settings), settings)
+
+
+def _with_environment(pipeline: Pipeline, settings: Settings) -> Pipeline:
+    """With a compute environment for commands, in a network that comes with it, where no network is named to have one each in."""
+    commands = any(isinstance(it, CommandArc) and not it.exclude for it in pipeline.arcs)
+    if not commands or settings.subnets or settings.security_groups:
+        return pipeline
+    if any(it.name == CONTAINERS for it in pipeline.resources):
+        return pipeline
+    made = declared.ComputeEnvironment(name=CONTAINERS, compute_environment_name=CONTAINERS)
+    return pipeline.model_copy(update={"resources": (*pipeline.resources, made)})
+
+
+def _with_root_bucket(pipeline: Pipeline, settings: Settings) -> Pipeline:
     """The pipeline with its root's bucket among its resources, unless it is declared already or said to exist."""
     if settings.root is None:
         return pipeline

@@ -35,7 +35,7 @@ from clusterless.providers.aws import resources, wiring
 from clusterless.providers.aws.args import Archiver, own_tags, packaged, tags_of
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION, Bootstrap, BootstrapArgs
 from clusterless.providers.aws.component import Component, FunctionComponent
-from clusterless.providers.aws.deployment import DeploymentArgs, Made, known_arn, refuse, this_stack, with_root_bucket
+from clusterless.providers.aws.deployment import DeploymentArgs, Made, completed, known_arn, refuse, this_stack
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.network import Network
@@ -202,7 +202,7 @@ def provision(  # noqa: PLR0913 (options of one call, all by their names)
     cannot be deployed, and for what another stack or project owns.
     """
     settings = from_config(stack_settings()) if settings is None else settings
-    placed = with_root_bucket(settings.placed(pipeline), settings)
+    placed = completed(settings.placed(pipeline), settings)
     refuse(verify(placed, capabilities(settings.rules)))
     there = existing(Home.of(placed.placement)) if settings.lookups else None
     if settings.lookups:
