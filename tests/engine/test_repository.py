@@ -54,6 +54,16 @@ def test_the_repositorys_program_is_deployed_changed_and_removed(stack: Project,
         assert not getattr(cloud.client(service), operation)().get(found), f"{operation}: something is left"
 
 
+@pytest.mark.full
+def test_handlers_that_cannot_be_imported_are_told_in_words_and_nothing_is_made(stack: Project, cloud: MiniStack) -> None:
+    code = stack.folder / "examples" / "access_logs" / "transforms.py"
+    code.write_text(code.read_text().replace("import hashlib\n", "import hashlib\nimport rich\n"))
+    refused = stack.deploy("up", fails=True)
+    assert refused.output.count("cannot be imported from its archive: ModuleNotFoundError: No module named 'rich'") >= len(ARCS)
+    assert "Traceback" not in refused.output
+    assert (refused.steps, stack.resources(), functions(cloud)) == ([], [], {})
+
+
 PLANNED = """
 import json, sys
 from pathlib import Path
