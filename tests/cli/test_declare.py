@@ -91,7 +91,7 @@ def deployable(shop: Cls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cl
     Path("deploy.toml").write_text(SETTINGS)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("clusterless.providers.aws.package.installed", lambda *_: CLIENT)
-    monkeypatch.setattr("clusterless.providers.aws.trial._interpreter", lambda python: None)
+    monkeypatch.setattr("clusterless.providers.aws.trial.interpreter", lambda python: None)
     return shop
 
 

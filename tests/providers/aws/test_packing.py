@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A pipeline's folder; packages are those of this environment, and nothing is remembered from before."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("clusterless.providers.aws.package.installed", lambda *_: CLIENT)
-    monkeypatch.setattr(trial, "_interpreter", lambda python: None)
+    monkeypatch.setattr(trial, "interpreter", lambda python: None)
     return put(tmp_path / "pipeline", {"fine.py": FINE})
 
 

@@ -141,7 +141,7 @@ def test_what_failed_is_tried_again(folder: Path) -> None:
 
 
 def test_another_python_than_the_function_s_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_interpreter", lambda python: None)
+    monkeypatch.setattr(trial, "interpreter", lambda python: None)
     put(folder, {"clean.py": ""})
     assert told("clean:run", folder, "3.14").what.endswith("(tried on this Python, as 3.14 is not here)")
 

@@ -65,7 +65,7 @@ def _left(group: Group, first: Sequence[Problem], imports: bool) -> Iterator[tup
 
 def _seen_to(args: FunctionArgs, imports: bool) -> list[Problem]:
     try:
-        assert args.packed.files
+        _ = args.packed
     except ClusterlessError as error:
         return [_told(args, error)]
     return trial.check(args.config, lambda python: args.pack(HOST, python), args.settings.python) if imports else []

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from clusterless.model.problems import Problem
@@ -55,7 +55,7 @@ def check(config: FunctionConfig, pack: Callable[[str], Archive], python: str) -
     """
     if not handlers(config):
         return []
-    program = _interpreter(python)
+    program = interpreter(python)
     try:
         packed = pack(python if program else "")
     except ClusterlessError as error:
@@ -68,9 +68,6 @@ def check(config: FunctionConfig, pack: Callable[[str], Archive], python: str) -
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
     return []
-
-
-_interpreter = cache(interpreter)
 
 
 def _key(config: FunctionConfig, packed: Archive, program: str) -> str:
