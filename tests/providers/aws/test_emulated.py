@@ -59,6 +59,20 @@ def count(lot: Lot, out: Sink) -> None:
         file.write(str(sizes))
 """
 
+KILLED = """
+import os, signal
+from pathlib import Path
+from clusterless.workload import Lot, Sink
+
+def half_way(lot: Lot, out: Sink) -> None:
+    for item in lot:
+        with item.open() as source, out.open("copy") as target:
+            target.write(source.read())
+    if not Path("MARK").exists():
+        Path("MARK").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -133,6 +147,25 @@ def test_what_fails_is_tried_as_often_as_declared_and_then_laid_aside(deployed: 
     names = Counter(name.rpartition("/")[2] for name in deployed.keys(HOME.state, lots))
     assert names == {"claim.json": 3, "failed.json": 3}
     assert len(deployed.uris("counted")) == 1
+
+
+def test_a_function_that_is_killed_half_way_is_followed_by_one_that_is_not(cloud: MiniStack, tmp_path: Path) -> None:
+    """Nothing but its claim tells that it was there. The platform's repeat meets that; the alarm at the lease's end goes on."""
+    (tmp_path / "killed.py").write_text(KILLED.replace("MARK", str(tmp_path / "mark")))
+    killed = replace(arc("killed", dataset("raw"), "function", handler="killed:half_way"), lease=3.0)
+    try:
+        deployed = Deployed(cloud, RAW, killed, folder=tmp_path)
+        deployed.put(key(0, "a"), b"whole")
+        deployed.until(lambda: deployed.uris("killed"))
+        claims = deployed.keys(HOME.state, f"lots/project=p/version=1/arc=killed/lot={FIRST}/")
+        assert Counter(name.rpartition("/")[2] for name in claims) == {"claim.json": 2, "commit.json": 1}
+        (uri,) = deployed.uris("killed")
+        assert deployed.body("lake", uri.removeprefix("s3://lake/")) == b"whole"
+        assert len(deployed.keys("lake", "killed/")) == 2  # the first one's output is there, and in no manifest
+        assert deployed.dead(killed) == []
+        assert deployed.overwritten() == []
+    finally:
+        cloud.reset()
 
 
 def test_an_unknown_event_fails_by_name(deployed: Deployed) -> None:
