@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,14 @@ def test_a_pipeline_placed_on_a_cloud_is_checked_as_it_would_be_deployed(deploya
     assert "cannot be imported from its archive" in deployable("verify").err
     Path("deploy.toml").write_text('root = "s3://our-lake/"\nmemory = 5\n')
     assert "deploy.toml: memory\n" in deployable("verify").err
+
+
+def test_looking_at_what_would_be_deployed_takes_no_pulumi(deployable: Cls) -> None:
+    """To import it takes longer than all the rest."""
+    code = "import sys; from clusterless.cli.app import app; app(standalone_mode=False); print('pulumi' in sys.modules)"
+    command = [sys.executable, "-c", code, "verify", "--provider", "aws", "--no-imports"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 def test_without_the_package_index_the_rest_is_checked(deployable: Cls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,8 +270,9 @@ def examine(pipeline: Pipeline, values: Mapping[str, Any], folder: Path, *, impo
     if missing:
         what = f"its functions were not looked at: packages that deploying needs are not here ({', '.join(missing)})"
         return [*found, Problem("warning", "", what, "pip install 'clusterless[aws]'", UNTRIED)]
-    functions = DeploymentArgs(placed, settings, folder.resolve(), known).problems
-    return [*found, *(replace(it, severity="warning") if it.code == UNREACHABLE else it for it in functions)]
+    nobody = Owner("", "", "", "")  # nothing is deployed: whose it would be is not asked
+    args = DeploymentArgs(placed, settings, folder.resolve(), known, nobody)
+    return [*found, *(replace(it, severity="warning") if it.code == UNREACHABLE else it for it in args.problems)]
 
 
 def void(_: object) -> None:
