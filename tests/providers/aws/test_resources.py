@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clusterless.model.problems import ProjectErrors
 from clusterless.model.resources import Column, ComputeEnvironment, EventBus, GlueDatabase, GlueTable, S3Bucket, TableSchema
 from clusterless.providers.aws.resources import FORMATS
 from clusterless.runtime.errors import InvalidInput
@@ -70,8 +71,11 @@ def test_every_format_that_is_declared_can_be_read() -> None:
 
 
 def test_a_table_without_a_format_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="does not say what its data is"):
+    with pytest.raises(ProjectErrors, match="does not say what its data is") as caught:
         deployed(pipeline(table(table_schema=TableSchema()), DATABASE))
+    [problem] = caught.value.problems
+    assert problem.where == "GlueTable('hits').table_schema.data_format"
+    assert "parquet" in problem.fix
 
 
 def test_a_bus_has_the_name_it_is_given() -> None:

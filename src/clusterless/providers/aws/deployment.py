@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +20,7 @@ from clusterless.model.components import Activity, Arc, Boundary
 from clusterless.model.graph import External
 from clusterless.model.naming import Names
 from clusterless.model.pipeline import Pipeline
+from clusterless.model.places import Place
 from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.model.refs import is_external, resolve
 from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
@@ -90,10 +91,21 @@ class DeploymentArgs:
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """All that is wrong with its functions; see :mod:`clusterless.providers.aws.packing`. They are packed afterwards."""
+        """All that is wrong with its functions, see :mod:`clusterless.providers.aws.packing`, and its tables. The functions are
+        packed afterwards."""
         limit = capabilities(self.settings.rules).rules
         found = problems_of([args for _, args in self.functions], imports=self.settings.import_handlers)
-        return (*too_many_rules(self._rules(), limit), *found)
+        return (*too_many_rules(self._rules(), limit), *self._tables(), *found)
+
+    def _tables(self) -> Iterator[Problem]:
+        """A table cannot be read without a format, which a project file may leave out."""
+        for index, table in enumerate(self.pipeline.resources):
+            if isinstance(table, declared.GlueTable) and not table.exclude and table.table_schema.data_format is None:
+                where, fix = (
+                    Place(self.pipeline, index, table) / "table_schema" / "data_format",
+                    f"one of {', '.join(declared.FORMATS)}",
+                )
+                yield Problem("error", str(where), f"table '{table.name}' does not say what its data is", fix)
 
     def _rules(self) -> int:
         """Rules that it will have on the account's event bus."""
