@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,18 @@ def test_packages_that_several_want_are_asked_for_once(error: Exception, code: s
         ("arcs.arc-1", code),
     }
     assert sorted(packer.packed) == [("arc-0", "arm64"), ("arc-1", "arm64")]
+
+
+def test_what_has_other_packages_does_not_wait(folder: Path) -> None:
+    """Two are packed at once, each of which waits for the other to have begun."""
+    both = threading.Barrier(2, timeout=30)
+
+    def meet(name: str, architecture: str) -> None:
+        if name.startswith("arc"):
+            both.wait()
+
+    packer, own = Packer(meet), {"arc-1": {"requirements": ["thing"]}}
+    assert problems(shop("fine:run", "fine:run"), folder, packer, components=own, import_handlers=False) == ()
 
 
 def test_packages_that_this_machine_cannot_have_are_asked_for_once_and_the_rest_is_packed(folder: Path) -> None:

@@ -129,10 +129,14 @@ class FunctionArgs:
         """Instances of its own function, where they are limited."""
         return None if wiring.is_native(self.spec) else self.own.concurrency
 
-    @cached_property
+    @property
     def packed(self) -> Archive:
         """What its function is deployed as. Raises :class:`~clusterless.ClusterlessError` for what cannot be packed."""
-        return self.pack(self.processor, self.settings.python)
+        kept = vars(self)  # a cached_property would have all functions wait for one another: Python 3.11 locks it as a whole
+        if "_packed" not in kept:
+            kept["_packed"] = self.pack(self.processor, self.settings.python)
+        found: Archive = kept["_packed"]
+        return found
 
     def pack(self, architecture: str, python: str) -> Archive:
         """The same for another platform."""
