@@ -16,7 +16,17 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from clusterless.runtime.attempt import INLINE, Attempts, Ending, Readings, Result, all_first, nobody_is_dead, vector_of
+from clusterless.runtime.attempt import (
+    INLINE,
+    Attempts,
+    Ending,
+    Readings,
+    Result,
+    all_first,
+    nobody_counts,
+    nobody_is_dead,
+    vector_of,
+)
 from clusterless.runtime.behind import Behind
 from clusterless.runtime.clock import Alarm, Clock
 from clusterless.runtime.errors import ClusterlessError, StoreUnavailable, WorkloadError
@@ -78,6 +88,8 @@ class ArcRunner:
     grain: float = 0.0
     """Alarms of a run are armed for multiples of so many seconds: where a call costs, many deliveries in a row call once. After
     a window's time is over each member that is settled announces itself, and each would else ask for all that are missing."""
+    committed_here: Callable[[Run, int], None] = nobody_counts
+    """Told of each commit that this process has created, of run and generation, whatever led to it."""
     sources: Sources = field(init=False)
     behind: Behind = field(init=False)
     attempts: Attempts = field(init=False)
@@ -86,7 +98,7 @@ class ArcRunner:
         self.sources = Sources(self.spec, self.site)
         self.behind = Behind(self.spec, self.site.state, self.sources)
         seams = (self.spec, self.site, self.execute, self.clock, self.sources, self.behind.remember, self._call)
-        self.attempts = Attempts(*seams, self.dead, self.token, self.inline, self.jobs)
+        self.attempts = Attempts(*seams, self.dead, self.token, self.inline, self.jobs, self.committed_here)
 
     def keys(self, run: Run) -> ArcKeys:
         return arc_keys(self.spec, run)

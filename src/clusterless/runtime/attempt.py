@@ -89,6 +89,11 @@ def nobody_is_dead(delivery: str) -> bool:
     return False
 
 
+def nobody_counts(run: Run, generation: int) -> None:
+    """Where commits are not counted."""
+    del run, generation
+
+
 @mutable
 class Attempts:
     """The attempts at one arc's runs, against its seams."""
@@ -108,6 +113,8 @@ class Attempts:
     inline: int = INLINE
     jobs: Jobs | None = None
     """What runs the work if it outlives this process; None: ``execute`` does it here and now."""
+    committed_here: Callable[[Run, int], None] = nobody_counts
+    """Told of each commit that this process has created, of run and generation, whatever led to it."""
 
     def claim(self, run: Run, wanted: Generations, available: Generations, delivery: Delivery) -> Decision | Result:
         slot = Slot(1, 1, self.trim(available))
@@ -175,6 +182,7 @@ class Attempts:
         key = self.keys(run).commit(run.lot, slot.generation)
         mine = certain(self.site.state.create(key, commit.encode(), durable=True), key).mine
         if mine:
+            self.committed_here(run, slot.generation)
             self.publish(run, slot.generation, commit)
         else:
             self.publish(run, slot.generation)

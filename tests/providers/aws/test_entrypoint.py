@@ -314,6 +314,19 @@ def test_a_lot_is_counted_where_and_when_it_is_committed(lake: Lake, capsys: pyt
     assert [lots for lots, _ in counted()] == [1]
 
 
+def test_an_arc_counts_the_lots_that_it_was_asked_for_too(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.put("s3://lake/raw/a")
+    lake.clock.time = at(0).end + 61
+    lake.functions["raw"]({"clusterless": "settle", "lot": str(at(0))}, Context())
+    lake.lose()
+    capsys.readouterr()
+    for _ in range(2):
+        lake.functions["clean"]({"clusterless": "settle", "lot": str(at(0))}, Context())
+        lake.restart()
+    assert f"clean {at(0)} complete 1" in lake.announced
+    assert [found["LotsCommitted"] for found in metrics(capsys)] == [1]
+
+
 # -- by an alias ----------------------------------------------------------------------------------------------------------------
 
 FORGED: Lines = [

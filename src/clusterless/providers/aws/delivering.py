@@ -59,6 +59,7 @@ class Delivering:
             settle_source=settle or Settling(config.settles, services, clock),
             jobs=_jobs(config, services),
             grain=PRECISION,
+            committed_here=lambda run, generation: telemetry.count("LotsCommitted"),
         )
 
     def _execute(self, work: Work) -> Mapping[str, Produced]:
@@ -209,8 +210,6 @@ class Delivering:
     def _tell(self, results: list[Result]) -> None:
         for result in results:
             failed = result.ending is Ending.EXHAUSTED
-            if result.ending is Ending.COMMITTED:
-                self.telemetry.count("LotsCommitted")
             self.telemetry.say(
                 result.ending.value,
                 level="ERROR" if failed else "INFO",
