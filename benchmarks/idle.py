@@ -35,6 +35,7 @@ TYPES: Mapping[str, Idle] = {
         NOTHING, "S3's own keys; one of KMS is its owner's, and named by kmsKey"
     ),
     "aws:s3/bucketVersioning:BucketVersioning": Idle(NOTHING, "versions are stored bytes of the bucket"),
+    "aws:ecr/repository:Repository": Idle(BYTES, "images of containers that are built here"),
     "aws:lambda/function:Function": Idle(NOTHING, "by invocation and time; nothing is provisioned, no SnapStart"),
     "aws:lambda/alias:Alias": Idle(NOTHING, "a name"),
     "aws:lambda/permission:Permission": Idle(NOTHING, "part of the function"),
@@ -54,6 +55,12 @@ TYPES: Mapping[str, Idle] = {
     "aws:batch/computeEnvironment:ComputeEnvironment": Idle(NOTHING, "Fargate: by a container's time, and none waits"),
     "aws:batch/jobQueue:JobQueue": Idle(NOTHING, "a name"),
     "aws:batch/jobDefinition:JobDefinition": Idle(NOTHING, "a text"),
+    "aws:ec2/vpc:Vpc": Idle(NOTHING, "with subnet, gateway and routes alone: no NAT gateway, no endpoint, no address of its own"),
+    "aws:ec2/subnet:Subnet": Idle(NOTHING, "part of the network"),
+    "aws:ec2/internetGateway:InternetGateway": Idle(NOTHING, "by what passes through it"),
+    "aws:ec2/internetGatewayAttachment:InternetGatewayAttachment": Idle(NOTHING, "part of the network"),
+    "aws:ec2/route:Route": Idle(NOTHING, "part of the network"),
+    "aws:ec2/securityGroup:SecurityGroup": Idle(NOTHING, "part of the network"),
     "aws:scheduler/schedule:Schedule": Idle("each tick", "$1 for a million, and an invocation", "a ScheduleBoundary"),
     "aws:lambda/eventSourceMapping:EventSourceMapping": Idle(
         "polling", "$0.40 for a million empty answers, a few a minute from each poller", "highRate"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import pulumi
 import pulumi_aws
@@ -25,16 +26,22 @@ def registered(graph: Graph) -> set[str]:
     return {node.type for node in graph if node.custom and node.type.startswith("aws:")}
 
 
+def is_of_aws(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
+    """Whether it imports services of the SDK."""
+    return isinstance(node, ast.ImportFrom) and node.module == "pulumi_aws"
+
+
 def test_every_type_that_is_made_is_in_the_table() -> None:
     """By the code, whatever has to be declared for it."""
-    modules = {"s3", "sqs", "lambda_", "iam", "cloudwatch", "scheduler", "batch", "glue"}
     made = set()
     for path in SOURCES.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        modules = {it.name for node in ast.walk(tree) if is_of_aws(node) for it in node.names}
+        for node in ast.walk(tree):
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id in modules:
-                kind = getattr(getattr(pulumi_aws, called.value.id), called.attr)
-                if issubclass(kind, pulumi.CustomResource):
+                kind: Any = getattr(getattr(pulumi_aws, called.value.id), called.attr)
+                if isinstance(kind, type) and issubclass(kind, pulumi.CustomResource):
                     made.add(kind.pulumi_type)
     assert made == set(TYPES)
 
