@@ -31,6 +31,10 @@ def is_of_aws(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
     return isinstance(node, ast.ImportFrom) and node.module == "pulumi_aws"
 
 
+def is_resource(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, pulumi.CustomResource)
+
+
 def test_every_type_that_is_made_is_in_the_table() -> None:
     """By the code, whatever has to be declared for it."""
     made = set()
@@ -41,7 +45,7 @@ def test_every_type_that_is_made_is_in_the_table() -> None:
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id in modules:
                 kind: Any = getattr(getattr(pulumi_aws, called.value.id), called.attr)
-                if isinstance(kind, type) and issubclass(kind, pulumi.CustomResource):
+                if is_resource(kind):
                     made.add(kind.pulumi_type)
     assert made == set(TYPES)
 
