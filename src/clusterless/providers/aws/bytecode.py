@@ -1,9 +1,9 @@
-"""Our modules as bytecode, where a function loads them with every cold start: compiling them there is half of what that takes.
+"""Bytecode instead of sources for what a function loads with every cold start: compiling it there is half of what that takes.
 
-Bytecode fits one minor version of Python. A function is deployed for one, so it is compiled by that very one, if it is on this
-machine; if it is not, the function gets sources, which start some 40 ms later. What is loaded on use stays source, and so does
-all that is not ours. With sources beside it an archive would be half as large again: so what tracebacks tell of our modules is
-file, line and function, without the line's text, and docstrings are left out.
+It is that of our modules, and of the store's client. Bytecode fits one minor version of Python. A function is deployed for one, so
+it is compiled by that very one, if it is on this machine; if it is not, the function gets sources, which start some 40 ms later.
+What is loaded on use stays source, and so do requirements. With sources beside it an archive would be half as large again: so
+tracebacks tell of such modules file, line and function, without the line's text, and docstrings are left out.
 
 The same sources and interpreter give the same bytes: all is compiled in one go, in one order, by a process that nothing around it
 can change.
@@ -25,8 +25,6 @@ from clusterless.providers.aws.requirements import cache_folder, interpreter
 CHILD = """
 import ast, importlib.util, json, marshal, pathlib, sys
 
-if sys.version_info.releaselevel != "final":
-    sys.exit("bytecode of a Python that is not released fits no other")
 TEXTS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 def silent(tree):
@@ -38,7 +36,8 @@ def silent(tree):
 
 for name, source, target in json.load(sys.stdin):
     text = pathlib.Path(source).read_bytes()
-    code = compile(silent(ast.parse(text)), f"<clusterless>{name.removeprefix('clusterless')}", "exec", dont_inherit=True)
+    top, _, rest = name.partition("/")
+    code = compile(silent(ast.parse(text)), f"<{top}>/{rest}", "exec", dont_inherit=True)
     unchecked = (1).to_bytes(4, "little") + importlib.util.source_hash(text)  # PEP 552: never held against a source
     pathlib.Path(target).write_bytes(importlib.util.MAGIC_NUMBER + unchecked + marshal.dumps(code))
 """
@@ -49,10 +48,10 @@ ISOLATED = ("-s", "-S", "-P", "-B", "-X", "no_debug_ranges")
 def compiled(files: Mapping[str, Path], roots: Iterable[str], python: str) -> Mapping[str, Path]:
     """``files`` by their names in the archive, with bytecode instead of sources for ``roots`` and all that is imported with them.
 
-    ``python``: the function's version. Without such an interpreter here the files are what they were.
+    ``python``: the function's version. Without such an interpreter here, released, the files are what they were.
     """
     program = interpreter(python)
-    if program is None:
+    if program is None or "final" not in _version(program):
         return files
     cold = sorted(loaded(files, roots))
     folder = _folder(program, tuple((name, files[name]) for name in cold))
@@ -94,9 +93,7 @@ def _names(body: Iterable[ast.stmt]) -> Iterator[str]:
 @cache
 def _folder(program: str, sources: tuple[tuple[str, Path], ...]) -> Path:
     """The folder in the user's cache that holds the bytecode of sources, in their order; made now unless it was before."""
-    ask = [program, *ISOLATED, "-c", "import sys; print(sys.version)"]
-    version = subprocess.run(ask, capture_output=True, check=True, env={}).stdout
-    whole = hashlib.sha256(version + CHILD.encode())
+    whole = hashlib.sha256(f"{_version(program)}{CHILD}".encode())
     for name, path in sources:
         whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     place = cache_folder().parent / "bytecode" / whole.hexdigest()[:32]
@@ -112,6 +109,13 @@ def _folder(program: str, sources: tuple[tuple[str, Path], ...]) -> Path:
                 if not place.is_dir():  # else another process was faster, with the same
                     raise
     return place
+
+
+@cache
+def _version(program: str) -> str:
+    """Which Python it is: bytecode of one that is not released fits no other."""
+    ask = [program, *ISOLATED, "-c", "import sys; print(sys.version, sys.version_info.releaselevel)"]
+    return subprocess.run(ask, capture_output=True, text=True, check=True, env={}).stdout
 
 
 def _compile(program: str, work: list[tuple[str, str, str]]) -> None:

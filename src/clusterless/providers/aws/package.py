@@ -68,7 +68,8 @@ def archive(
     files: dict[str, Path | bytes] = {FILE: config.to_json().encode()}
     modules = handlers(config)
     _add(files, compiled(_ours(), at_once(config), python or THIS), "clusterless")
-    _add(files, installed([client(), *requirements], architecture, python), "a requirement")
+    packages = installed([client(), *requirements], architecture, python)
+    _add(files, compiled(packages, ["obstore.store"], python or THIS), "a requirement")
     if handler_folder is not None:
         _add(files, users(handler_folder, modules, extra), "the pipeline's folder")
     for module in modules:
