@@ -168,7 +168,7 @@ def _cold(functions: Functions, rounds: int) -> Section:
     above, later = (tuple(mine - its for mine, its in zip(values, bare, strict=True)) for values in (arc, sources))
     figures = (
         Figure("spawn to first lot committed, above the bare function", above, "ms", 60),
-        Figure("  the same where the function's Python is not at hand when it is packed", later, "ms", note="our modules as sources"),
+        Figure("  the same where the function's Python is not at hand when it is packed", later, "ms", note="ours as sources"),
         Figure("spawn to first lot committed", arc, "ms"),
         Figure("bare function: spawn to first answer", bare, "ms"),
         *_sizes(functions),
