@@ -1,7 +1,7 @@
 """Bytecode instead of sources for what a function loads with every cold start: compiling it there is half of what that takes.
 
 It is that of our modules, and of the store's client. Bytecode fits one minor version of Python. A function is deployed for one,
-so it is compiled by that very one, if it is on this machine; if it is not, the function gets sources, which start some 40 ms later.
+so it is compiled by that very one, if it is on this machine; else the function gets sources, which start some 40 ms later.
 What is loaded on use stays source, and so do requirements. With sources beside it an archive would be half as large again: so
 tracebacks tell of such modules file, line and function, without the line's text, and docstrings are left out.
 
