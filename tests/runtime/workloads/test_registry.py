@@ -34,7 +34,7 @@ def test_a_third_party_is_named_by_its_dotted_path() -> None:
     [
         (
             "",
-            r"there is no workload of kind '' here \(known are copy, function, command, native, glueAddPartitions; others are named package",
+            r"no workload of kind '' here \(known are copy, function, command, native, glueAddPartitions; others are named",
         ),
         ("cop", "there is no workload of kind 'cop'"),
         ("no_such_package:run", "cannot be loaded: No module named 'no_such_package'.*install the package"),
