@@ -315,7 +315,8 @@ def test_the_root_program_deploys_the_example(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(package, "archive", bare)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for module in ("pipeline", "transforms"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.setitem(sys.modules, module, sys)  # undone, it leaves nothing behind for other tests
+        monkeypatch.delitem(sys.modules, module)
     config = {f"clusterless:{key}": value for key, value in {**HERE, "stage": "dev", **ALONE}.items()}
     graph = run(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=config, project="access-logs")
     assert len(graph.of("Function")) == 6
