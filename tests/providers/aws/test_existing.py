@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -193,14 +194,16 @@ def test_a_bucket_that_announces_is_left_alone() -> None:
         existing.check_announced("lake", switch=True, change=True)
 
 
-def test_one_that_does_not_is_told_with_the_command_that_keeps_its_other_notifications() -> None:
+@pytest.mark.parametrize("id", ["mine", "it's; mine"])
+def test_one_that_does_not_is_told_with_the_command_that_keeps_its_other_notifications(id: str) -> None:
+    queues = {"QueueConfigurations": [{**QUEUES["QueueConfigurations"][0], "Id": id}]}
     with (
-        account(("get_bucket_notification_configuration", QUEUES)) as existing,
+        account(("get_bucket_notification_configuration", queues)) as existing,
         pytest.raises(InvalidInput, match="nothing would ever arrive") as caught,
     ):
         existing.check_announced("lake", switch=False, change=True)
-    command = caught.value.fix.split("'")[1]
-    assert json.loads(command) == {**QUEUES, "EventBridgeConfiguration": {}}
+    command = shlex.split(caught.value.fix.partition(", or let it")[0])
+    assert json.loads(command[-1]) == {**queues, "EventBridgeConfiguration": {}}
 
 
 def test_it_is_switched_on_where_that_is_asked_for_and_never_in_a_preview() -> None:

@@ -12,6 +12,7 @@ from clusterless.model.compile import compile_pipeline
 from clusterless.providers.aws import FunctionArgs, PutBoundary, Settings, foreign
 from clusterless.providers.aws.settings import from_config
 from clusterless.runtime.errors import ClusterlessError
+from clusterless.runtime.frozen import replace
 from tests.providers.aws.declared import ACCOUNT, PLACE, REGION, bare, deployed, pipeline, statements
 from tests.support.pulumi import Graph, run
 
@@ -101,6 +102,15 @@ def test_the_plan_tells_what_to_hand_over() -> None:
     assert set(command[command.index("--stack-name") + 1]) <= set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
     )
+
+
+def test_what_is_handed_over_is_one_argument_whatever_the_path() -> None:
+    odd = replace(LANDING, dataset=replace(LANDING.dataset, path="s3://lake/it's; $(here)/"))
+    of = FunctionArgs(odd, PLACE, Settings(bucket_accounts={"lake": THEIRS}), archive=bare)
+    text = foreign.told(of, THEIRS)
+    command = shlex.split(text[text.index("aws cloudformation") :])
+    assert command[-2] == "--template-body"
+    assert json.loads(command[-1]) == foreign.template(of, THEIRS)
 
 
 @pytest.mark.parametrize(("preview", "times"), [(True, 1), (False, 0)])

@@ -10,6 +10,7 @@ import pytest
 
 from clusterless import Dataset
 from clusterless.arcs import CopyArc
+from clusterless.boundaries import PutBoundary
 from clusterless.model.compile import compile_pipeline
 from clusterless.providers.aws import iam
 from clusterless.providers.aws.names import Home
@@ -183,6 +184,19 @@ def test_an_absent_object_of_every_prefix_is_told_from_a_forbidden_one() -> None
         for resource in granted(spec, "s3:GetObject"):
             bucket, _, prefix = resource.removesuffix("*").partition("/")
             assert any(fnmatchcase(f"{prefix}lot=1/an-object", pattern) for pattern in patterns[bucket]), resource
+
+
+def test_a_path_stands_for_itself_in_a_policy() -> None:
+    """``*`` and ``?`` are signs of a key like any other, and of a policy's pattern they are not."""
+    odd = Dataset("odd", "1", "s3://lake/a?/$b/")
+    of = pipeline(
+        PutBoundary("arrivals", into=odd, every="5m"), CopyArc("odd", reads=odd, writes=Dataset("made", "1", "s3://lake/*/"))
+    )
+    arc = next(it for it in compile_pipeline(of).arcs if it.name == "odd")
+    assert "arn:aws:s3:::lake/a${?}/${$}b/*" in granted(arc, "s3:GetObject")
+    assert "arn:aws:s3:::lake/${*}/*" in granted(arc, "s3:PutObject")
+    [lists] = [it for it in iam.policy(function_config(arc, HOME))["Statement"] if it["Resource"] == "arn:aws:s3:::lake"]
+    assert lists["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["${*}/*", "a${?}/${$}b/*"]}}
 
 
 def test_more_than_iam_takes_is_refused_before_anything_is_registered() -> None:

@@ -11,6 +11,7 @@ All of it is this arc's own, unless its declaration names a compute environment.
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -93,7 +94,7 @@ def pushing(args: FunctionArgs) -> str:
     """What puts an image into an arc's own repository."""
     assert isinstance(args.spec, ArcSpec)
     image, platform = image_of(args), {"ARM64": "linux/arm64", "X86_64": "linux/amd64"}[_processor(args)]
-    folder = args.spec.workload["directory"]
+    folder = shlex.quote(str(args.spec.workload["directory"]))
     return f"docker build --platform {platform} --tag {image} {folder} && docker push {image}"
 
 
@@ -108,7 +109,7 @@ def execution_policy(home: Home, image: str, log_group: str, secrets: Iterable[s
     statements = [policies.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group])]
     if match := _REPOSITORY.fullmatch(image):
         account, region, name = match.groups()
-        repository = f"arn:{home.partition}:ecr:{region}:{account}:repository/{name}"
+        repository = f"arn:{home.partition}:ecr:{region}:{account}:repository/{policies.literal(name)}"
         layers = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         statements.append(policies.allow(layers, [repository]))
         statements.append(policies.allow(["ecr:GetAuthorizationToken"], ["*"]))  # it is of no repository

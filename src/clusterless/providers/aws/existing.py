@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
@@ -206,12 +207,12 @@ class Existing:
             return
         wanted = {**{key: value for key, value in found.items() if key != "ResponseMetadata"}, "EventBridgeConfiguration": {}}
         if not switch:
-            command = json.dumps(wanted, separators=(",", ":"))
+            document = shlex.quote(json.dumps(wanted, separators=(",", ":")))
             raise InvalidInput(
                 f"the watched bucket '{bucket}' does not tell EventBridge of its objects, so nothing would ever arrive",
                 where=f"s3://{bucket}",
                 fix=f"aws s3api put-bucket-notification-configuration --bucket {bucket} --notification-configuration "
-                f"'{command}', or let it be done: pulumi config set {NAMESPACE}:switchEventBridge true",
+                f"{document}, or let it be done: pulumi config set {NAMESPACE}:switchEventBridge true",
             )
         if change:
             self._ask("s3", "put_bucket_notification_configuration", Bucket=bucket, NotificationConfiguration=wanted)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 from clusterless.providers.aws import wiring
 from clusterless.providers.aws.args import FunctionArgs
-from clusterless.providers.aws.iam import allow, document
+from clusterless.providers.aws.iam import allow, document, literal
 from clusterless.providers.aws.names import Home
 
 
@@ -43,8 +44,9 @@ def bucket_statements(args: FunctionArgs) -> list[dict[str, Any]]:
     of them may, their own policies say."""
     bucket, prefix = wiring.watched(args.spec)
     arn, ours = args.home.bucket_arn(bucket), {"Principal": {"AWS": f"arn:{args.home.partition}:iam::{args.home.account}:root"}}
-    below = {"StringLikeIfExists": {"s3:prefix": f"{prefix}*"}}
-    return [ours | allow(["s3:GetObject"], [f"{arn}/{prefix}*"]), ours | allow(["s3:ListBucket"], [arn], below)]
+    inside = f"{literal(prefix)}*"
+    below = {"StringLikeIfExists": {"s3:prefix": inside}}
+    return [ours | allow(["s3:GetObject"], [f"{arn}/{inside}"]), ours | allow(["s3:ListBucket"], [arn], below)]
 
 
 def told(args: FunctionArgs, sender: str) -> str:
@@ -53,7 +55,7 @@ def told(args: FunctionArgs, sender: str) -> str:
     stack = re.sub(r"[^A-Za-z0-9-]", "-", args.names.rule())
     command = (
         f"aws cloudformation create-stack --region {args.home.region} --stack-name {stack} "
-        f"--capabilities CAPABILITY_IAM --template-body '{wiring.compact(template(args, sender))}'"
+        f"--capabilities CAPABILITY_IAM --template-body {shlex.quote(wiring.compact(template(args, sender)))}"
     )
     return (
         f"boundary '{args.spec.name}' hears nothing of the bucket '{bucket}' until its account, {sender}, has three things: "

@@ -7,6 +7,7 @@ off the function's configuration. Nothing is granted on ``*`` but to ask after j
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -43,6 +44,12 @@ def allow(actions: Sequence[str], resources: Sequence[str], condition: Mapping[s
     return {**statement, "Condition": dict(condition)} if condition else statement
 
 
+def literal(name: str) -> str:
+    """A name or path for a resource or a pattern of a policy, in which it stands for itself: ``*`` and ``?`` would match others,
+    ``$`` may begin a variable."""
+    return re.sub(r"[*?$]", lambda sign: f"${{{sign[0]}}}", name)
+
+
 def _one(values: Sequence[str]) -> str | list[str]:
     """Sorted, and a lone value by itself: the form in which IAM gives a policy back."""
     found = sorted(set(values))
@@ -74,7 +81,7 @@ def _taken(statements: Iterable[Statement], config: FunctionConfig) -> Policy:
 def protocol(config: FunctionConfig, home: Home) -> Iterator[Statement]:
     """What runs call for: the needs of the stores' seam, alarms, other components' lots, secrets, tables."""
     if isinstance(config.spec, ActivitySpec):
-        group = home.arn("logs", f"log-group:{config.spec.work['logGroupName']}")
+        group = home.arn("logs", f"log-group:{literal(config.spec.work['logGroupName'])}")
         yield allow(["logs:CreateExportTask"], [group, f"{group}:*"])
         return
     yield from _stores(config, home)
@@ -110,11 +117,11 @@ def _encrypted(config: FunctionConfig, home: Home, kms_key: str | None) -> Itera
 
 
 def _place(need: Need, config: FunctionConfig) -> tuple[str, str]:
-    """Bucket and prefix of a need."""
+    """Bucket and prefix of a need, as policies write them."""
     if need.store == "data":
         _, bucket, prefix = split(need.prefix)
-        return bucket, prefix
-    return {"state": config.state, "manifests": config.manifests}[need.store], need.prefix
+        return bucket, literal(prefix)
+    return {"state": config.state, "manifests": config.manifests}[need.store], literal(need.prefix)
 
 
 def _stores(config: FunctionConfig, home: Home, wanted: Iterable[Need] | None = None) -> Iterator[Statement]:
@@ -152,7 +159,7 @@ def _settling(config: FunctionConfig, home: Home) -> Iterator[Statement]:
 def secrets(places: Iterable[str], home: Home, *, parameter: str = "ssm:GetParameter") -> Iterator[Statement]:
     """To read the secrets at some places. Secrets Manager adds a hyphen and six characters to a secret's name in its ARN.
     ``parameter``: the call by which a parameter is read."""
-    found = [place.partition(":")[::2] for place in places]
+    found = [literal(place).partition(":")[::2] for place in places]
     if kept := [name for service, name in found if service == "secretsmanager"]:
         yield allow(["secretsmanager:GetSecretValue"], [home.arn("secretsmanager", f"secret:{name}-??????") for name in kept])
     if parameters := [name for service, name in found if service == "ssm"]:
@@ -176,9 +183,9 @@ def _tables(config: FunctionConfig) -> Iterator[Statement]:
     if not isinstance(config.spec, ArcSpec) or config.spec.workload.get("kind") != "glueAddPartitions":
         return
     names = [table_name(sink.path) for sink in config.spec.sinks.values()]
-    of = [(Home(catalogue or config.account, config.region), database, table) for catalogue, database, table in names]
+    of = [(Home(literal(catalogue) or config.account, config.region), database, table) for catalogue, database, table in names]
     paths = [(home, path) for home, base, table in of for path in ("catalog", f"database/{base}", f"table/{base}/{table}")]
-    yield allow(TABLE_ACTIONS, [home.arn("glue", path) for home, path in paths])
+    yield allow(TABLE_ACTIONS, [home.arn("glue", literal(path)) for home, path in paths])
 
 
 def container_policy(config: FunctionConfig, *, kms_key: str | None = None) -> Policy:
@@ -249,13 +256,13 @@ def queue_policy(home: Home, queue: str, rules: Sequence[str]) -> Policy:
 
 def exported(home: Home, bucket: str, log_group: str, prefix: str) -> list[Statement]:
     """What a bucket's policy says for CloudWatch Logs to export a log group of this account there."""
-    source = {**_from(home, home.arn("logs", f"log-group:{log_group}:*"), "ArnLike")}
+    source = _from(home, home.arn("logs", f"log-group:{literal(log_group)}:*"), "ArnLike")
     said: Statement = {"Effect": "Allow", "Principal": {"Service": f"logs.{home.region}.amazonaws.com"}}
     owned = {**source, "StringEquals": {**source["StringEquals"], "s3:x-amz-acl": "bucket-owner-full-control"}}
     arn = home.bucket_arn(bucket)
     return [
         {**said, "Action": "s3:GetBucketAcl", "Resource": arn, "Condition": source},
-        {**said, "Action": "s3:PutObject", "Resource": f"{arn}/{prefix}*", "Condition": owned},
+        {**said, "Action": "s3:PutObject", "Resource": f"{arn}/{literal(prefix)}*", "Condition": owned},
     ]
 
 
