@@ -160,6 +160,19 @@ def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
         users(put(tmp_path, {".env": "secret"}), [], [".env"])
 
 
+@pytest.mark.parametrize("pattern", ["/etc/*", "", "**csv"])
+def test_what_is_no_pattern_below_the_folder_is_refused(pattern: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is no pattern of files"):
+        users(tmp_path, [], [pattern])
+
+
+@pytest.mark.parametrize("pattern", ["../*", "in/../../*"])
+def test_nothing_outside_of_the_folder_is_packed(pattern: str, tmp_path: Path) -> None:
+    put(tmp_path, {"secret.csv": "", "folder/in/a.csv": ""})
+    with pytest.raises(InvalidInput, match="no file matches"):
+        users(tmp_path / "folder", [], [pattern])
+
+
 def test_a_module_that_is_not_python_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         users(put(tmp_path, {"clean.py": "def run(:\n"}), ["clean"])

@@ -25,11 +25,19 @@ def users(folder: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> di
             if path.suffix == ".py":
                 waiting += imported(path)
     for pattern in extra:
-        matches = [path for path in sorted(folder.glob(pattern)) if path.is_file() and _shown(path, folder)]
+        matches = [path for path in _matching(folder, pattern) if path.is_file() and _shown(path, folder)]
         if not matches:
             raise InvalidInput(f"no file matches {pattern!r}", where=str(folder), fix="name files relative to the folder")
         found.update({path.relative_to(folder).as_posix(): path for path in matches})
     return found
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        fix = "name files relative to the folder: data/*.csv"
+        raise InvalidInput(f"{pattern!r} is no pattern of files: {error}", where=str(folder), fix=fix) from None
 
 
 def _module(folder: Path, name: str) -> list[Path]:
