@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -56,6 +57,16 @@ def test_what_pages_name_is_there() -> None:
             if not (ROOT / path).exists()
         ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "package", ["cli", "operations", "operations/deploying", "providers/aws", "providers/local", "runtime/stores"]
+)
+def test_a_package_s_page_that_is_a_map_has_all_its_modules(package: str) -> None:
+    folder = ROOT / "src" / "clusterless" / package
+    page = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    modules = {file.stem for file in folder.glob("*.py")} - {"__init__", "__main__"}
+    assert modules - set(re.findall(r"\w+", page or "")) == set()
 
 
 def test_anchors_lead_to_headings() -> None:

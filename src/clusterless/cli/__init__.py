@@ -9,6 +9,8 @@ library at their top, and everything else inside the command that needs it, so t
     output       records as table, JSON, CSV, TSV
     errors       errors for people, exit codes for programs
     declare, show, start, local, drop, deploy, reports, control, story     the commands
+    subject      what is to be deployed, and how
+    session      what a command that deploys shows, asks and tells
     outcome      what a local run ends with
     watched      how a deployment is getting on
 """

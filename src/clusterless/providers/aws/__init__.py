@@ -2,17 +2,19 @@
 
 Four parts, which import one another as little as they can:
 
-* inside functions (standard library, obstore, :mod:`clusterless.runtime`): ``entrypoint`` turns native events into calls of the
-  protocols; ``place``, ``alarms``, ``secrets``, ``catalogue``, ``jobs`` and ``invoking`` are its seams, ``signing`` their way to
-  the services, ``telemetry`` what it says; ``config`` is what it is configured with.
-* before deployment: ``settings`` is what a stack configures, ``args`` and ``deployment`` what components are made from,
-  ``wiring`` what is computed for each, ``iam`` their policies; ``package`` makes archives of ``archive``, ``requirements`` and
-  ``handler_files``; ``trial`` imports handlers from them, and ``packing`` sees to all of a pipeline's.
+* inside functions (standard library, obstore, :mod:`clusterless.runtime`): ``entrypoint`` takes native events, which ``events``
+  tells apart, to what is at work there: a boundary (``taking``), an arc (``delivering``), an activity (``exporting``). ``place``,
+  ``alarms``, ``secrets``, ``settling``, ``catalogue``, ``jobs`` and ``invoking`` are the protocols' seams; ``services`` and
+  ``signing`` their way to AWS; ``telemetry`` is what a function says, ``config`` what it is configured with.
+* before deployment: ``settings`` is what a stack configures, ``args`` and ``deployment`` what components are made from. For each
+  ``names`` and ``wiring`` compute what it is called and what starts it, ``iam`` its policies, ``foreign`` what another account
+  has to do. ``package`` makes an ``archive`` of ``bytecode``, ``requirements`` and ``handler_files``; ``trial`` imports handlers
+  from it, and ``packing`` sees to all of a pipeline's.
 * at deployment (pulumi): ``bootstrap``, ``boundaries``, ``arcs``, ``containers``, ``native``, ``activities``, ``resources``
-  and ``network`` are components; ``component``, ``buckets``, ``code`` and ``metrics`` what they share; ``provision`` all of a
+  and ``network`` are components; ``component``, ``buckets``, ``code`` and ``metrics`` what they share; ``provision`` is all of a
   pipeline, ``plugin`` the same for programs that are not Python.
-* from the outside (boto3): ``provider`` is the record, ``existing`` looks before anything is changed, ``deploying`` is
-  what ``cls deploy`` needs beside a program, ``outside`` reads a placement, ``control`` reaches what runs.
+* from the outside (boto3, by ``asking``): ``provider`` is the record, ``existing`` looks before anything is changed,
+  ``deploying`` is what ``cls deploy`` needs beside a program, ``outside`` reads a placement, ``control`` reaches what runs.
 
 Components and their arguments are loaded on first use; a function, which has no Pulumi, imports its own part and nothing of them.
 """
