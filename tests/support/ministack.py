@@ -17,6 +17,7 @@ ends      both ends of an asynchronous call are told to the function that is the
 queue     asynchronous calls wait for one of a few environments, as in AWS's own queue before a function whose concurrency is
           used up; else each would start a process at once (only where a test sends many)
 tls       calls count as encrypted, as buckets' policies ask for (only where policies are tried on what the engine deployed)
+parts     alarms and job definitions are told whole, and what Batch has is deleted (only where Terraform's provider is tried)
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ MANAGED = "managed"
 PATCHES = (MANAGED, "tick", "nagle", "drain", "group", "retry", "ends")
 QUEUE = "queue"
 TLS = "tls"
+PARTS = "parts"
 
 _LAUNCH = r"""
 import json, os
@@ -136,6 +138,9 @@ if "tls" in on:
     import ministack.core.iam_evaluator as evaluator
     known = evaluator._resolve_condition_key
     evaluator._resolve_condition_key = lambda key, call: "true" if key.lower() == "aws:securetransport" else known(key, call)
+if "parts" in on:
+    import runpy
+    runpy.run_path(os.environ["CLS_PARTS"])
 from ministack.app import main
 main()
 """
@@ -194,6 +199,7 @@ class MiniStack:
             "AUTH": str(auth).lower(),
             "CLS_PATCHES": ",".join(patches),
             "CLS_BOOTSTRAP": bootstrap,
+            "CLS_PARTS": str(Path(__file__).with_name("ministack_parts.py")),
             "CLS_JAVA_BOOTSTRAP": JAVA,
             **environment,
         }

@@ -176,8 +176,12 @@ class Answers(pulumi.runtime.Mocks):
             return None, args.inputs
         if self._preview:
             return "", args.inputs
-        computed = {name: f"{args.name}.{name}" for name in _texts(args.typ)}
-        return args.resource_id or f"{args.name}-id", computed | args.inputs
+        computed = {name: self.text(args, name) for name in _texts(args.typ)}
+        return args.resource_id or self.text(args, "id"), computed | args.inputs
+
+    def text(self, args: pulumi.runtime.MockResourceArgs, output: str) -> str:
+        """What a resource computes for an output, or for its ``id``."""
+        return f"{args.name}-id" if output == "id" else f"{args.name}.{output}"
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         assert args.token in self._calls, f"the program calls {args.token}"
@@ -193,14 +197,16 @@ def run(
     stack: str = "dev",
     secrets: Sequence[str] = (),
     calls: Mapping[str, Mapping[str, Any]] | None = None,
+    answers: type[Answers] = Answers,
 ) -> Graph:
-    """What ``program`` registers. Raises what it raises. ``calls``: what functions of providers answer, by token."""
+    """What ``program`` registers. Raises what it raises. ``calls``: what functions of providers answer, by token. ``answers``:
+    what resources compute, if not just some text."""
 
     def go() -> Graph:
         _settings.ROOT.set(None)
         values = {key if ":" in key else f"{project}:{key}": value for key, value in (config or {}).items()}
         _config.set_all_config(values, list(secrets))
-        graph = Graph(Answers(preview, calls or {}))
+        graph = Graph(answers(preview, calls or {}))
         _settings.configure(
             _settings.Settings(
                 project=project,

@@ -10,7 +10,7 @@ from clusterless.arcs import CopyArc, FunctionArc
 from clusterless.boundaries import PutBoundary, ScheduleBoundary
 from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.package import Archive
-from tests.support.pulumi import Graph, Node, run
+from tests.support.pulumi import Answers, Graph, Node, run
 
 ACCOUNT, REGION = "086903124729", "us-east-2"
 PLACE = aws(ACCOUNT, REGION, stage="dev")
@@ -50,18 +50,20 @@ def deployed(
     config: Mapping[str, str] | None = None,
     provider: str = ACCOUNT,
     more: Mapping[str, str] | None = None,
+    answers: type[Answers] = Answers,
     **options: Any,
 ) -> Graph:
     """The graph of a program that provisions a pipeline, and looks at no account unless ``config`` says so.
 
-    ``provider``: the account of Pulumi's own AWS provider. ``more``: configuration of other namespaces than ours.
+    ``provider``: the account of Pulumi's own AWS provider. ``more``: configuration of other namespaces than ours. ``answers``:
+    what resources compute.
     """
     ours = {f"clusterless:{key}": value for key, value in (config or {}).items()}
     settings = {**{f"clusterless:{key}": value for key, value in ALONE.items()}, **ours, **(more or {})}
     program: Callable[[], Any] = lambda: provision(of or pipeline(), archive=bare, **options)  # noqa: E731
     identity = {"accountId": provider, "arn": "", "id": provider, "userId": ""}
     calls = {"aws:index/getCallerIdentity:getCallerIdentity": identity}
-    return run(program, preview=preview, config=settings, calls=calls)
+    return run(program, preview=preview, config=settings, calls=calls, answers=answers)
 
 
 def statements(node: Node, action: str, key: str = "policy") -> list[dict[str, Any]]:
