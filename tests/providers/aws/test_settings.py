@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
+from pydantic.alias_generators import to_camel
+
+from clusterless.model.base import Model
 from clusterless.model.problems import ProjectErrors
 from clusterless.providers.aws.settings import ComponentSettings, Settings, from_config, rooted
 from clusterless.runtime.errors import InvalidInput
@@ -55,6 +60,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 def test_a_component_s_own_go_before_the_rest() -> None:
     found = Settings(memory=1024, requirements=["a"], components={"copy": {"requirements": ["b"], "concurrency": 2}}).of("copy")
     assert found == ComponentSettings(memory=1024, architecture="arm64", concurrency=2, requirements=("a", "b"), files=())
+
+
+@pytest.mark.parametrize("of", [Settings, ComponentSettings])
+def test_what_can_be_set_is_told_in_the_docs(of: type[Model]) -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    text = "".join((docs / page).read_text(encoding="utf-8") for page in ("aws.md", "aws-at-work.md", "native-handlers.md"))
+    keys = [to_camel(name) for name in of.model_fields if name != "components"]  # below which the other class' are
+    assert [key for key in keys if not re.search(rf"`(components\.NAME)?\.?{key}`|^{key} = ", text, re.MULTILINE)] == []
 
 
 def test_paths_that_say_where_they_lie_stay() -> None:
