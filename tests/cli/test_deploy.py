@@ -302,7 +302,8 @@ def test_with_a_key_nobody_is_asked_for_a_passphrase(deployer: Deployer, cloud: 
     key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
     Path("deploy.toml").write_text(SETTINGS + f'kmsKey = "{key}"\n')
     unasked = Deployer({name: value for name, value in deployer.environment.items() if name != "PULUMI_CONFIG_PASSPHRASE"})
-    assert unasked("bootstrap", "--yes").code == 0
+    done = unasked("bootstrap", "--yes")
+    assert done.code == 0, done.err
     again = unasked("bootstrap", "--yes")
     assert (again.code, again.out) == (0, "nothing to change\n"), again.err
     assert unasked("bootstrap", "--destroy", "--yes").code == 0

@@ -62,6 +62,7 @@ def verify(
 def _problems(loaded: Loaded, provider: str | None, settings: Path | None, imports: bool) -> list[Problem]:
     """What is wrong, and in which file: with the declaration, or with it as it would be deployed."""
     from clusterless.cli.subject import subject
+    from clusterless.cli.watched import waiting
     from clusterless.model.problems import at as seen_from
     from clusterless.model.verify import verify as problems_of
     from clusterless.operations.deploying.settings import in_words_of_file, problems_in_words_of_file
@@ -72,7 +73,8 @@ def _problems(loaded: Loaded, provider: str | None, settings: Path | None, impor
         return seen_from(loaded.file, problems_of(loaded.pipeline, capabilities(provider or placed), external=_externals(loaded)))
     asked = subject(loaded, settings, provider)
     try:
-        found = asked.record.examine(loaded.pipeline, asked.values, loaded.folder, imports=imports)
+        with waiting("packing functions, and importing their handlers"):
+            found = asked.record.examine(loaded.pipeline, asked.values, loaded.folder, imports=imports)
     except ClusterlessError as error:
         raise in_words_of_file(error, asked.file) from None
     told = problems_in_words_of_file(found, asked.file)

@@ -54,6 +54,7 @@ class Session:
         self._watched = Watched()
         try:
             with listening(signals), self._watched:
+                self._watched.wait("looking at what is declared, and at what is deployed")
                 way = Way(self._backend, signals, self._confirm, self._watched.take, self._recover)
                 outcome: Outcome = carry_out(way)
         except Interrupted as error:
@@ -72,6 +73,8 @@ class Session:
 
     def show(self, plan: Plan) -> None:
         """Print a plan, for people."""
+        if self._watched:
+            self._watched.rest()
         for warning in plan.warnings:
             problem_lines("warning", warning)
         if self._output is Format.JSON:
@@ -86,7 +89,7 @@ class Session:
         if self._yes:
             return True
         if self._output is not Format.TABLE or not sys.stdin.isatty():
-            raise InvalidInput("nobody is here to be asked", fix="look at the plan with cls diff, then say --yes")
+            raise InvalidInput("nobody is here to be asked", fix="look at the plan, then say --yes")
         return typer.confirm("Do it?", err=True)
 
     def _tell(self, outcome: Outcome, done: str) -> None:

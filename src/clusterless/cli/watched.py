@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 LINES = 8
 """Operations that are shown at once."""
+
+
+def waiting(what: str) -> AbstractContextManager[object]:
+    """Shows in a terminal that ``what`` is going on."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
 
 
 class Watched:
@@ -28,6 +37,14 @@ class Watched:
         self._first = 0.0
         self._live: Any = None
         self._stack = ExitStack()
+
+    def wait(self, what: str) -> None:
+        """Show that ``what`` is going on, until there is more to show: :meth:`rest`."""
+        self._stack.enter_context(waiting(what))
+
+    def rest(self) -> None:
+        """Show nothing for now: something is printed, or asked."""
+        self._stack.close()
 
     def take(self, progress: Progress) -> None:
         """Take in what was begun or ended. Called in a thread of the engine's."""
@@ -50,6 +67,7 @@ class Watched:
         from rich.text import Text
 
         if self._live is None:
+            self.rest()
             self._live = self._stack.enter_context(Live(console=Console(stderr=True), transient=True, refresh_per_second=8))
         running = [f"  {what}  {now - began:.0f} s" for what, began in list(self._begun.values())[-LINES:]]
         self._live.update(Text("\n".join([f"{self._finished} done, {len(self._begun)} under way", *running])))
