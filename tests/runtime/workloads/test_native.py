@@ -147,10 +147,10 @@ def test_a_machine_without_node_says_so(world: World, tmp_path: Path, monkeypatc
     ],
 )
 def test_where_a_handler_is(handler: str, names: set[str], found: tuple[str, str]) -> None:
-    assert module_of(names, handler, "code") == found
+    assert module_of(names.__contains__, handler, "code") == found
 
 
 def test_a_module_that_is_not_there_is_told() -> None:
     with pytest.raises(InvalidInput) as caught:
-        module_of({"index.ts", "main.js"}, "index.handler", "code")
+        module_of({"index.ts", "main.js"}.__contains__, "index.handler", "code")
     assert caught.value.fix == "looked for index.js, index.mjs, index.cjs"

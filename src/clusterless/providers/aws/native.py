@@ -105,7 +105,7 @@ def _shown(path: Path, folder: Path) -> bool:
 
 def _check_handler(names: Collection[str], handler: str, where: str, *, java: bool) -> None:
     if not java:
-        module_of(names, handler, where)
+        module_of(names.__contains__, handler, where)
         return
     entry = f"{handler.partition('::')[0].replace('.', '/')}.class"
     if entry not in names and not any(re.fullmatch(r"lib/[^/]+\.jar", name) for name in names):

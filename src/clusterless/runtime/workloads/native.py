@@ -13,7 +13,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clusterless.runtime.errors import InvalidInput, WorkloadError
@@ -53,7 +53,7 @@ def run(work: Work, host: Host) -> Mapping[str, Produced]:
         if work.spec.secrets:
             stage.write_secrets(lambda name: host.secret(work, name))
         folder = _folder((host.folder or Path()) / str(spec["code"]), stage)
-        file, function = module_of({it.relative_to(folder).as_posix() for it in folder.rglob("*")}, handler, str(folder))
+        file, function = module_of(lambda name: (folder / name).is_file(), handler, str(folder))
         command = ["node", "--input-type=module", "--eval", SHIM, "--", str(folder / file), function, _told(work, host, stage)]
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         own = {**inherited, **(spec.get("environment") or {}), "TMPDIR": str(stage.tmp)}
@@ -63,12 +63,12 @@ def run(work: Work, host: Host) -> Mapping[str, Produced]:
         return collect(work, stage)
 
 
-def module_of(names: Collection[str], handler: str, where: str) -> tuple[str, str]:
-    """The file of a Node handler among ``names``, and the function in it: ``folder/index.handler`` is ``handler`` of
-    ``folder/index.js`` (or ``.mjs``, ``.cjs``). Raises :class:`InvalidInput` if there is no such file."""
+def module_of(is_there: Callable[[str], bool], handler: str, where: str) -> tuple[str, str]:
+    """The file of a Node handler, and the function in it: ``folder/index.handler`` is ``handler`` of ``folder/index.js`` (or
+    ``.mjs``, ``.cjs``). ``is_there`` knows the code's files by their names. Raises :class:`InvalidInput` without such a file."""
     found = re.fullmatch(r"((?:[^/]+/)*[^/.]+)\.(.+)", handler)
     stem, function = (found[1], found[2]) if found else (handler, "")
-    file = next((stem + ending for ending in MODULES if stem + ending in names), None)
+    file = next((stem + ending for ending in MODULES if is_there(stem + ending)), None)
     if file is None:
         looked = f"looked for {', '.join(stem + ending for ending in MODULES)}"
         raise InvalidInput(f"the code has no module of the handler {handler!r}", where=where, fix=looked)
