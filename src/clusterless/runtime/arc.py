@@ -48,8 +48,6 @@ AGAIN = 60.0
 Settle = Callable[[SourceSpec, Lot], "float | None"]
 """Asks a source's producer to settle a lot: None when it has done what it can, else the time from which it may be asked again.
 Raises what befalls it. Whether the lot is there afterwards is read from storage."""
-
-
 Each = Callable[[Callable[[Member], "float | None"], Sequence[Member]], "list[float | None]"]
 """Calls a function with each of many members; the results in order. Raises what befalls one of them."""
 

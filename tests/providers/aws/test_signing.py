@@ -203,3 +203,10 @@ def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(StoreDenied, match="AWS_ACCESS_KEY_ID"):
         Client("ssm", "eu-west-1").call("ssm:GetParameter", "POST", "/")
+
+
+def test_credentials_are_shown_without_what_is_secret() -> None:
+    shown = repr(Credentials("AKIDEXAMPLE", "never", "neither"))
+    assert "AKIDEXAMPLE" in shown
+    assert "never" not in shown
+    assert "neither" not in shown

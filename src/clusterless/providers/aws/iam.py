@@ -29,7 +29,6 @@ ACTIONS = {
     "create": ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),  # parts of a failed upload are taken back
     "read": ("s3:GetObject",),
 }
-
 TABLE_ACTIONS = tuple(
     f"glue:{it}" for it in ("BatchCreatePartition", "BatchGetPartition", "BatchUpdatePartition", "DeletePartition", "GetTable")
 )

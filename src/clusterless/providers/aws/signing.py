@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from clusterless.runtime.errors import StoreDenied, StoreUnavailable
-from clusterless.runtime.frozen import frozen
+from clusterless.runtime.frozen import field, frozen
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -43,8 +43,8 @@ class Credentials:
     """Who signs. A function finds its role's in its environment, and is replaced before they expire."""
 
     key: str
-    secret: str
-    token: str = ""
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls) -> Credentials:
