@@ -1,11 +1,12 @@
-"""Arcs whose work is done in a container: AWS Batch on Fargate, in a network that exists.
+"""Arcs whose work is done in a container: AWS Batch on Fargate.
 
 The function claims, submits and, when the job's end is told, commits; so nothing waits while the container works. ::
 
     compute environment ─▶ queue ─▶ (submitted by the function) ─▶ container, in the roles of job and execution
                                                                         └─▶ state change ─▶ rule ─▶ the function again
 
-All of it is this arc's own, unless its declaration names a compute environment. None of it costs anything while no job runs.
+All of it is this arc's own, but for a compute environment that its declaration names, or that comes with the deployment's network
+where the settings name none (:mod:`~clusterless.providers.aws.network`). None of it costs anything while no job runs.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ RULES_OF = {"core:scheduleBoundary": 0, "aws:core:cloudWatchExport": 0, "core:co
 NOTES = {
     "core:putBoundary": "a declared high rate takes a queue, which is polled and billed also when nothing arrives",
     "core:scheduleBoundary": "a schedule that fires at the end of each interval, whether or not anything is to be done",
-    "core:commandArc": "in a container on Fargate, in the subnets that the settings name, of the image that it or they name",
+    "core:commandArc": "in a container on Fargate, in the subnets that the settings name, or in a network that is made for it",
     "core:nativeArc": "a function of its own, on the runtime of its language, beside the one that claims and commits",
     "aws:core:batchExecArc": "its image is pushed by yourself, into the repository that is made for it, or named in the settings",
     "aws:core:cloudWatchExport": "a schedule and a function; of an account's exports one runs at a time",

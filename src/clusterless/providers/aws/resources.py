@@ -247,7 +247,7 @@ def _storage_column(column: Column) -> glue.CatalogTableStorageDescriptorColumnA
 
 
 class ComputeEnvironment(ResourceComponent):
-    """A managed Fargate environment of AWS Batch in a network that exists. It costs nothing while no job runs."""
+    """A Fargate environment of AWS Batch, in the settings' network or one made for it. It costs nothing while no job runs."""
 
     def __init__(
         self, name: str, args: ResourceArgs[declared.ComputeEnvironment], opts: pulumi.ResourceOptions | None = None
