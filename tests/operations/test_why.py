@@ -131,6 +131,19 @@ def test_a_published_lot_of_an_arc_tells_of_its_attempts_and_of_its_sources() ->
     assert [(source.dataset, source.state) for source in found.sources] == [("raw/1", "complete")]
 
 
+def test_what_storage_dates_by_whole_seconds_is_told_in_its_order() -> None:
+    """S3 does so; a claim has the fractions of its machine's clock."""
+    lake = ready()
+    for attempt in (1, 2):
+        lake.claim(1, attempt, started=lake.clock.now() + 0.3 * attempt)
+        if attempt == 1:
+            lake.failed(1)
+    lake.commit(1)
+    lake.manifest(clean, 1)
+    found = [" ".join(event.what.split(" ")[:3]) for event in story(lake, "clean/1").events]
+    assert found == ["attempt 1 began", "attempt 1 failed", "attempt 2 began", "committed as complete", "published as complete:"]
+
+
 def test_what_has_all_it_needs_and_was_not_begun_says_what_begins_it() -> None:
     found = story(ready(), "clean/1")
     assert (found.state, found.commands) == ("ready", ("cls local run",))

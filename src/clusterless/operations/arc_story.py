@@ -67,7 +67,7 @@ def _tell_attempts(draft: Draft, spec: ArcSpec, run: Run) -> Attempts:
 
 def _tell_generation(draft: Draft, nth: str, found: list[tuple[ProtocolKey, Entry]]) -> Attempts:
     attempts = Attempts(last=max((key.attempt or 0 for key, _ in found), default=0))
-    for key, entry in found:
+    for key, entry in sorted(found, key=_order):
         if key.what == "claim":
             claim = _tell_claim(draft, nth, key, entry)
             if key.attempt == attempts.last:
@@ -84,12 +84,19 @@ def _tell_generation(draft: Draft, nth: str, found: list[tuple[ProtocolKey, Entr
     return attempts
 
 
+def _order(found: tuple[ProtocolKey, Entry]) -> tuple[bool, int, str]:
+    """As they came about, for what has the same time: each attempt's claim and failure, and the commit at the end."""
+    key, _ = found
+    return key.attempt is None, key.attempt or 0, key.what
+
+
 def _tell_claim(draft: Draft, nth: str, key: ProtocolKey, entry: Entry) -> Claim | None:
     claim = draft.read(entry.key, Claim.decode)
     if claim is not None:
         read = _generations(claim.sources)
         what = f"attempt {key.attempt}{_of(nth)} began ({claim.cause}, delivery {claim.delivery}, lease until "
-        draft.tell(claim.started, f"{what}{moment(claim.started + claim.lease)}){read}", entry.key)
+        began = min(claim.started, entry.modified)  # storage may tell whole seconds: nothing that came of it goes before it
+        draft.tell(began, f"{what}{moment(claim.started + claim.lease)}){read}", entry.key)
     return claim
 
 
