@@ -106,8 +106,22 @@ def test_an_error_in_a_module_it_imports_points_at_the_import(tmp_path: Path) ->
     (tmp_path / "broken_of_this_test.py").write_text("\n\n1 / 0\n")
     path = written(tmp_path, imports="import broken_of_this_test")
     line = path.read_text().splitlines().index("import broken_of_this_test") + 1
-    with pytest.raises(InvalidInput, match=rf"pipeline\.py:{line}: raises ZeroDivisionError"):
+    with pytest.raises(InvalidInput, match=rf"pipeline\.py:{line}: raises ZeroDivisionError.* \(broken_of_this_test\.py:3\)"):
         load_pipeline(path)
+
+
+def test_so_does_one_in_its_syntax(tmp_path: Path) -> None:
+    (tmp_path / "unread_of_this_test.py").write_text("def (:\n")
+    with pytest.raises(InvalidInput, match=r"pipeline\.py:4: raises SyntaxError: .* \(unread_of_this_test\.py:1\)"):
+        load_pipeline(written(tmp_path, imports="import unread_of_this_test"))
+
+
+def test_a_module_that_is_not_here_is_to_be_installed(tmp_path: Path) -> None:
+    (tmp_path / "wanting_of_this_test.py").write_text("import no_such_package.part\n")
+    with pytest.raises(InvalidInput, match="No module named 'no_such_package'") as caught:
+        load_pipeline(written(tmp_path, imports="import wanting_of_this_test"))
+    assert caught.value.what.endswith("(wanting_of_this_test.py:1)")
+    assert "install the package that 'no_such_package' comes with" in caught.value.fix
 
 
 def test_a_project_file(tmp_path: Path) -> None:

@@ -116,7 +116,25 @@ def _told(error: BaseException, file: Path, path: Path, names: Mapping[str, obje
             f"ends the program with exit code {error.code}", where=where, fix="a pipeline is importable without side effects"
         )
     said = str(error).partition(". Did you mean")[0]  # newer Pythons add a hint of their own to some
-    return InvalidInput(f"raises {type(error).__name__}: {said}", where=where, fix=_meant(said, names))
+    what = f"raises {type(error).__name__}: {said}{_beside(error, path)}"
+    return InvalidInput(what, where=where, fix=_lacking(error) or _meant(said, names))
+
+
+def _beside(error: BaseException, path: Path) -> str:
+    """The line at fault, where that is in another module of the same folder."""
+    frames = [(Path(it.filename), it.lineno) for it in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((Path(error.filename or ""), error.lineno))
+    own = [(at, line) for at, line in frames if path.parent in at.parents and "site-packages" not in at.parts]
+    return f" ({own[-1][0].relative_to(path.parent)}:{own[-1][1]})" if own and own[-1][0] != path else ""
+
+
+def _lacking(error: BaseException) -> str:
+    """What helps where a module is not found: whatever the pipeline's file imports has to be here, too."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.partition(".")[0]
+    return f"correct the name, or install the package that '{package}' comes with: what is imported there is needed here, too"
 
 
 def _meant(said: str, names: Mapping[str, object]) -> str:
