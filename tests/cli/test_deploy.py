@@ -60,6 +60,13 @@ def test_mistakes_in_the_settings(shop: Cls, settings: str, said: str) -> None:
     assert said in answer.err
 
 
+def test_a_region_that_is_none_is_seen_without_asking_anybody(shop: Cls) -> None:
+    Path("deploy.toml").write_text(SETTINGS.replace(REGION, "us-esat-1"))
+    answer = shop("verify", "--provider", "aws")
+    assert answer.code == 1
+    assert "AWS has no region 'us-esat-1'" in answer.err
+
+
 def test_a_provider_that_is_named_goes_before_the_settings(shop: Cls, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("deploy.toml").write_text(SETTINGS.replace('provider = "aws"', 'provider = "nowhere"'))
     asked: list[str] = []

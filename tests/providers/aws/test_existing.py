@@ -22,6 +22,7 @@ from clusterless.arcs import CopyArc
 from clusterless.boundaries import PutBoundary
 from clusterless.model.metadata import records_of
 from clusterless.model.problems import ProjectErrors
+from clusterless.providers.aws.bootstrap import SCOPE, VERSION
 from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
 from clusterless.providers.aws.names import Home
@@ -128,6 +129,16 @@ def test_a_refusal_is_no_absence() -> None:
         existing.check_owner("p", "1", ME)
     with account(("get_object", "InternalError")) as existing, pytest.raises(ClusterlessError, match="AWS answers"):
         existing.check_owner("p", "1", ME)
+
+
+def test_buckets_of_a_placement_that_another_stack_has_made_are_used_as_they_are() -> None:
+    """A program makes them, too, unless it is told not to: to take them over would end the other stack's."""
+    owners = {owner_key(SCOPE, VERSION): owner_document(Owner("", "org", "clusterless-bootstrap", "dev"))}
+    theirs = type("Theirs", (Registered,), {"documents": {key: text.encode() for key, text in owners.items()}})
+    with pytest.raises(InvalidInput, match="bootstrap 1 is deployed by stack org/clusterless-bootstrap/dev") as caught:
+        deployed(config={"lookups": "true"}, existing=theirs)
+    assert caught.value.fix == "use what it has made: pulumi config set clusterless:bootstrap false"
+    assert deployed(config={"lookups": "true", "bootstrap": "false"}, existing=theirs).of("Function")
 
 
 # -- records -----------------------------------------------------------------------------------------------------------------

@@ -86,6 +86,12 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_registered(folder: Pat
     assert str(caught.value).count("\n") == 2
 
 
+def test_settings_of_no_component_are_told_of(folder: Path) -> None:
+    """A warning: the settings of a stack may be those of several pipelines."""
+    (found,) = problems(shop("fine:run"), folder, components={"copi": {"memory": 1024}, "arc-0": {"memory": 1024}})
+    assert (found.severity, found.where, found.fix) == ("warning", "clusterless:components.copi", "did you mean 'copy'?")
+
+
 def test_what_is_fine_is_packed_once_and_deployed(folder: Path) -> None:
     packer = Packer()
     of = shop("fine:run", "fine:run")

@@ -260,7 +260,10 @@ def examine(pipeline: Pipeline, values: Mapping[str, Any], folder: Path, *, impo
     """
     settings = settings_of({**values, **({} if imports else {"importHandlers": False})})
     placed = completed(settings.placed(pipeline), settings)
-    known = externals(placed, Existing(Home.of(placed.placement)))
+    there = Existing(Home.of(placed.placement))
+    if find_spec("boto3") is not None:
+        there.check_region()
+    known = externals(placed, there)
     found = verify(placed, capabilities(settings.rules), external=known)
     if any(it.severity == "error" for it in found):
         return found

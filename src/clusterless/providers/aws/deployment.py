@@ -21,7 +21,7 @@ from clusterless.model.graph import External
 from clusterless.model.naming import Names
 from clusterless.model.pipeline import Pipeline
 from clusterless.model.places import Place
-from clusterless.model.problems import Problem, ProjectErrors
+from clusterless.model.problems import Problem, ProjectErrors, nearest
 from clusterless.model.refs import is_external, resolve
 from clusterless.model.runtime_props import ArcProps, BatchProps, ListenerProps
 from clusterless.model.verify.provider import too_many_rules
@@ -30,7 +30,7 @@ from clusterless.providers.aws.existing import Owner
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.packing import problems_of
 from clusterless.providers.aws.provider import capabilities
-from clusterless.providers.aws.settings import Settings
+from clusterless.providers.aws.settings import NAMESPACE, Settings
 from clusterless.providers.aws.wiring import Spec
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 from clusterless.runtime.spec import ArcSpec, ProjectSpec
@@ -95,7 +95,15 @@ class DeploymentArgs:
         packed afterwards."""
         limit = capabilities(self.settings.rules).rules
         found = problems_of([args for _, args in self.functions], imports=self.settings.import_handlers)
-        return (*too_many_rules(self._rules(), limit), *self._tables(), *found)
+        return (*self._unnamed(), *too_many_rules(self._rules(), limit), *self._tables(), *found)
+
+    def _unnamed(self) -> Iterator[Problem]:
+        """Settings of components that are not there, which do nothing. A warning: a stack's may be those of several pipelines."""
+        known = [it.name for it in self.pipeline.components]
+        for name in self.settings.components:
+            if name not in known:
+                what = f"settings are given for '{name}', and {self.pipeline.project.name} has no component of that name"
+                yield Problem("warning", f"{NAMESPACE}:components.{name}", what, nearest(name, known), "settings")
 
     def _tables(self) -> Iterator[Problem]:
         """A table cannot be read without a format, which a project file may leave out."""

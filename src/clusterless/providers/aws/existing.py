@@ -22,6 +22,7 @@ from clusterless.providers.aws.settings import NAMESPACE
 from clusterless.runtime.errors import InvalidInput, StoreDenied
 
 TOOL = "clusterless"
+HAND_OVER = f"deploy from there, or hand it over: pulumi config set {NAMESPACE}:takeOver true"
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,13 @@ class Existing:
 
     # -- the account -------------------------------------------------------------------------------------------------------
 
+    def check_region(self) -> None:
+        """Refuse a region that is none; nobody is asked."""
+        self._asking.check_region()
+
     def check_account(self) -> None:
         """Refuse to go on in another account than the placement's, or in a region that is none."""
-        self._asking.check_region()
+        self.check_region()
         reply = self._ask("sts", "get_caller_identity")
         found = reply["Account"] if reply else None
         if found != self._home.account:
@@ -92,8 +97,8 @@ class Existing:
 
     # -- owners ------------------------------------------------------------------------------------------------------------
 
-    def check_owner(self, name: str, version: str, owner: Owner) -> None:
-        """Refuse a deployment that another stack has made, or a newer version of this package."""
+    def check_owner(self, name: str, version: str, owner: Owner, fix: str = HAND_OVER) -> None:
+        """Refuse a deployment that another stack has made (``fix`` says what to do then), or a newer version of this package."""
         found = read_json(self, owner_key(name, version))
         if not isinstance(found, Mapping):
             return
@@ -102,7 +107,7 @@ class Existing:
             raise InvalidInput(
                 f"{name} {version} is deployed by stack {known}, and this is {owner}: two states would fight over one deployment",
                 where=f"s3://{self._home.metadata}/{owner_key(name, version)}",
-                fix=f"deploy from there, or hand it over: pulumi config set {NAMESPACE}:takeOver true",
+                fix=fix,
             )
         last = found.get(TOOL)
         if _release(last) > _release(installed(TOOL)):

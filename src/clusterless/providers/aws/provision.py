@@ -246,7 +246,8 @@ def look(args: DeploymentArgs, there: Existing) -> None:
     if not settings.take_over:
         there.check_owner(project.name, project.version, args.owner)
         if settings.bootstrap:
-            there.check_owner(SCOPE, VERSION, args.owner)
+            share = f"use what it has made: pulumi config set {NAMESPACE}:bootstrap false"
+            there.check_owner(SCOPE, VERSION, args.owner, fix=share)
     check_registered(there, args.pipeline)
     for bucket, found in args.watched.items():
         there.check_place(bucket, found.sender)

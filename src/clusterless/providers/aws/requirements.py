@@ -129,11 +129,13 @@ _NO_WHEEL = re.compile(r"([A-Za-z0-9][\w.-]*)(?:[=<>~!]=?\S+)? has no (?:usable 
 
 def _unresolved(requirements: Sequence[str], told: str) -> ClusterlessError:
     """Why uv could not resolve, in its own words; a package without a wheel is named."""
-    text = " ".join(told.split())
+    lines = [line for line in told.splitlines() if not line.startswith("Using CPython")]  # which is not about them
+    text = " ".join(" ".join(lines).split())
     if "Request failed" in text or "error sending request" in text or "Failed to fetch" in text:
         return StoreUnavailable(f"the package index could not be reached: {text[:600]}", fix="try again, or mend the connection")
     where = ", ".join(requirements)
     if lacking := _NO_WHEEL.search(text):
         what = f"{lacking[1]} has no wheel for the function's platform: {text[:600]}"
         return Unresolved(what, where=where, fix="choose a version that has one, or the other architecture, or a container")
-    return Unresolved(f"the requirements cannot be resolved: {text[:600]}", where=where, fix="correct them")
+    fix = "correct 'requirements' in the settings"
+    return Unresolved(f"the requirements cannot be resolved: {text[:600]}", where=where, fix=fix)

@@ -74,7 +74,8 @@ class Provider:
 
     def control(self, placement: Mapping[str, Any]) -> ControlPlane:
         """Nothing is deployed in a folder."""
-        raise InvalidInput("nothing is deployed in a folder", where=str(placement.get("root") or ""), fix="cls local run")
+        fix = "cls local run; or, if deploy.toml has it deployed elsewhere, name a bucket of that placement: --root s3://BUCKET"
+        raise InvalidInput("nothing is deployed in a folder", where=str(placement.get("root") or ""), fix=fix)
 
 
 provider = Provider()
