@@ -54,6 +54,8 @@ def said(severity: str, message: str, urn: str = "") -> EngineEvent:
             "have it raised",
         ),
         ("TooManyRequestsException: Rate exceeded", "wait a little"),
+        ("RequestLimitExceeded: Request limit exceeded.", "wait a little"),
+        ("VpcLimitExceeded: The maximum number of VPCs has been reached.", "have it raised"),
         ("BucketAlreadyExists: The requested bucket name is not available.", "belongs to somebody else"),
         ("BucketAlreadyOwnedByYou: Your previous request to create the named bucket succeeded", "existingBuckets"),
         ("EntityAlreadyExists: Role with name DEV-shop-add-up already exists.", "has not made"),

@@ -11,11 +11,12 @@ from clusterless.runtime.errors import ClusterlessError, InvalidInput, StoreUnav
 
 PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 ADVICE = (
+    # First: RequestLimitExceeded, of EC2, is no quota that has to be raised.
+    (r"Throttl|TooManyRequests|RequestLimitExceeded|Rate ?[Ee]xceeded|SlowDown", "the cloud was asked too often: wait a little"),
     (
         r"quota|Limit ?Exceeded|limit exceeded|exceeds? the maximum number|TooManyBuckets|UnreservedConcurrentExecution",
         "a quota of the account is used up: have it raised, or remove what is not needed",
     ),
-    (r"Throttl|TooManyRequests|Rate ?[Ee]xceeded|SlowDown", "the cloud was asked too often: wait a little"),
     (r"AccessDenied|not authorized to perform|\b403\b", "use credentials that may do this; docs/aws.md lists what it takes"),
     (
         r"BucketAlreadyExists|bucket name is not available",
