@@ -109,11 +109,9 @@ class DeploymentArgs:
         """A table cannot be read without a format, which a project file may leave out."""
         for index, table in enumerate(self.pipeline.resources):
             if isinstance(table, declared.GlueTable) and not table.exclude and table.table_schema.data_format is None:
-                where, fix = (
-                    Place(self.pipeline, index, table) / "table_schema" / "data_format",
-                    f"one of {', '.join(declared.FORMATS)}",
-                )
-                yield Problem("error", str(where), f"table '{table.name}' does not say what its data is", fix)
+                where = Place(self.pipeline, index, table) / "table_schema" / "data_format"
+                what, fix = f"table '{table.name}' does not say what its data is", f"one of {', '.join(declared.FORMATS)}"
+                yield Problem("error", str(where), what, fix)
 
     def _rules(self) -> int:
         """Rules that it will have on the account's event bus."""
