@@ -194,3 +194,5 @@ def test_errors_speak_of_the_file_and_not_of_a_stack() -> None:
     assert [it.where for it in found.problems] == ["deploy.toml: memory", "arcs[0]"]
     taken = InvalidInput("another's", fix="deploy from there, or hand it over: pulumi config set clusterless:takeOver true")
     assert in_words_of_file(taken, "deploy.toml").fix.endswith("bring its state here and: cls adopt")
+    shared = InvalidInput("it is there", fix="use it: pulumi config set clusterless:existingBuckets '[\"lake\"]'")
+    assert in_words_of_file(shared, "deploy.toml").fix == 'use it: write existingBuckets = ["lake"] into deploy.toml'

@@ -22,6 +22,7 @@ from clusterless.arcs import CopyArc
 from clusterless.boundaries import PutBoundary
 from clusterless.model.metadata import records_of
 from clusterless.model.problems import ProjectErrors
+from clusterless.model.resources import S3Bucket
 from clusterless.providers.aws.bootstrap import SCOPE, VERSION
 from clusterless.providers.aws.config import FILE, FunctionConfig
 from clusterless.providers.aws.existing import Existing, Owner, owner_document, owner_key
@@ -321,6 +322,20 @@ def test_a_bucket_s_name_that_another_has_taken_is_refused() -> None:
         existing.left_behind("lake", {})
     with account(("head_bucket", {}), ("get_bucket_tagging", "NoSuchTagSet")) as existing:
         assert not existing.left_behind("lake", {"cls:project:name": "p"})
+
+
+def test_a_bucket_that_another_deployment_has_made_is_refused_unless_it_is_said_what_is_to_become_of_it() -> None:
+    """AWS would answer in us-east-1 that it is made."""
+    tags = [{"Key": key, "Value": value} for key, value in {**LEFT_BEHIND, "cls:project:name": "shop"}.items()]
+    of = pipeline(S3Bucket(name="lake", bucket_name="lake"))
+    theirs = type("Theirs", (registered(of),), {"tags": tags})
+    config = {"lookups": "true", "bootstrap": "false"}
+    with pytest.raises(InvalidInput, match="'lake' is there already, and made by another deployment: shop 1 DEV") as caught:
+        deployed(of, config=config, existing=theirs)
+    assert "clusterless:existingBuckets '[\"lake\"]'" in caught.value.fix
+    for said in ("existingBuckets", "adoptBuckets"):
+        graph = deployed(of, config={**config, said: '["lake"]'}, existing=theirs)
+        assert bool(graph.of("Bucket")) == (said == "adoptBuckets")
 
 
 class Asked(Existing):

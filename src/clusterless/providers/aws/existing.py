@@ -22,6 +22,8 @@ from clusterless.providers.aws.settings import NAMESPACE
 from clusterless.runtime.errors import InvalidInput, StoreDenied
 
 TOOL = "clusterless"
+PROJECT = "cls:project:name"
+"""Tag of what is deployed: whose it is."""
 HAND_OVER = f"deploy from there, or hand it over: pulumi config set {NAMESPACE}:takeOver true"
 
 
@@ -154,13 +156,22 @@ class Existing:
     def left_behind(self, bucket: str, tags: Mapping[str, str]) -> bool:
         """Whether a bucket is there with the tags that we give it: a deployment that is gone has left it behind.
 
-        Raises :class:`StoreDenied` where another account has taken its name.
+        Raises :class:`StoreDenied` where another account has taken its name, and :class:`InvalidInput` where another deployment
+        has: AWS need not refuse to make it again, and two would then undo each other's changes of it.
         """
         if not self.is_there(bucket):
             return False
         reply = self._ask("s3", "get_bucket_tagging", Bucket=bucket) or {"TagSet": []}
         found = {it["Key"]: it["Value"] for it in reply["TagSet"]}
-        return tags.items() <= found.items()
+        ours = tags.items() <= found.items()
+        if not ours and PROJECT in found:
+            owner = " ".join(found[tag] for tag in (PROJECT, "cls:project:version", "cls:project:stage") if tag in found)
+            raise InvalidInput(
+                f"the bucket '{bucket}' is there already, and made by another deployment: {owner}",
+                where=f"s3://{bucket}",
+                fix=f"choose another, or use it as it is: pulumi config set {NAMESPACE}:existingBuckets '{json.dumps([bucket])}'",
+            )
+        return ours
 
     def check_place(self, bucket: str, sender: str | None = None) -> None:
         """Refuse a watched bucket that is not where it would be heard of: of another account than ``sender`` (None: the

@@ -268,7 +268,8 @@ def adopting(args: DeploymentArgs, there: Existing) -> DeploymentArgs:
     settings, project, home = args.settings, args.pipeline.project, args.home
     ours = {home.bucket(kind): own_tags(SCOPE, VERSION, home.stage) for kind in StoreKind} if settings.bootstrap else {}
     for bucket in args.pipeline.resources:
-        if isinstance(bucket, declared.S3Bucket) and bucket.bucket_name not in settings.kept_buckets:
+        named = {*settings.kept_buckets, *settings.adopt_buckets}
+        if isinstance(bucket, declared.S3Bucket) and bucket.bucket_name not in named:
             ours[bucket.bucket_name] = own_tags(project.name, project.version, home.stage)
     found = tuple(bucket for bucket, tags in ours.items() if there.left_behind(bucket, tags))
     return replace(args, settings=settings.model_copy(update={"adopt_buckets": (*settings.adopt_buckets, *found)}))
