@@ -51,6 +51,11 @@ def program(tools: Tools, cloud: MiniStack, tmp_path: Path) -> Project:
     return project
 
 
+def test_what_installs_a_program_fills_its_plugin_s_environment(program: Project) -> None:
+    """And asks nobody for a plugin of that name."""
+    assert "dependencies are installed by whoever runs the tests" in program.pulumi("install")
+
+
 def outputs(program: Project) -> Any:
     return json.loads(program.pulumi("stack", "output", "--json"))
 
