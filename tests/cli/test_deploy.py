@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Answer, Cls
+from tests.support.deployer import EMULATED, documented
 from tests.support.engine import Tools, required
 from tests.support.ministack import ACCOUNT, PATCHES, REGION, TLS, MiniStack
 
@@ -319,10 +320,6 @@ def test_with_a_key_nobody_is_asked_for_a_passphrase(deployer: Deployer, cloud: 
 @pytest.fixture
 def guarded(tools: Tools, shop: Cls) -> Iterator[tuple[MiniStack, dict[str, Any], Deployer]]:
     """An account that holds a user to its policy; that policy, as the documentation has it; the command line as this user."""
-    page = (ROOT / "docs" / "aws.md").read_text()
-    found = re.search(r"^```json deployer.json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert found
-    text = found[1].replace("086903124729", ACCOUNT).replace("us-east-2", REGION).replace("our-lake", "lake-of-tests")
     Path("deploy.toml").write_text(SETTINGS)
     with MiniStack((*PATCHES, TLS), auth=True) as cloud:
         users = cloud.client("iam")
@@ -332,11 +329,7 @@ def guarded(tools: Tools, shop: Cls) -> Iterator[tuple[MiniStack, dict[str, Any]
         environment = {**tools.environment(Path("unused"), {**cloud.environment, **own})}
         state = Path("state").resolve()
         state.mkdir()
-        yield cloud, json.loads(text), Deployer({**environment, "PULUMI_BACKEND_URL": state.as_uri()})
-
-
-EMULATED = {"Effect": "Allow", "Action": ["scheduler:ListTagsForResource", "events:*", "lambda:CreateFunction"], "Resource": "*"}
-"""What the emulator holds against resources that are named otherwise than on AWS, or not at all."""
+        yield cloud, documented(), Deployer({**environment, "PULUMI_BACKEND_URL": state.as_uri()})
 
 
 def grant(cloud: MiniStack, policy: Mapping[str, Any], without: str = "") -> None:

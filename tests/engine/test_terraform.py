@@ -6,16 +6,23 @@ its provider ``aws`` are; ``docs/testing.md`` tells what was found, and with whi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clusterless import Dataset, Pipeline, aws
+from clusterless.arcs import CopyArc
+from clusterless.boundaries import PutBoundary, ScheduleBoundary
+from clusterless.model.resources import S3Bucket
 from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.network import Network
 from tests.providers.aws.declared import ACCOUNT, PLACE, REGION, deployed
 from tests.providers.aws.test_realised import SETTINGS, widest
-from tests.support.ministack import PARTS, PATCHES, MiniStack
+from tests.support import ministack
+from tests.support.deployer import EMULATED, documented
+from tests.support.ministack import PARTS, PATCHES, TLS, MiniStack
 from tests.support.pulumi import Graph, run
 from tests.support.terraform import References, Terraform, address, resources_of
 
@@ -73,6 +80,38 @@ def test_what_can_be_declared_is_made_left_alone_changed_and_removed(
         it.inputs["bucket"] for it in resources_of(declared) if it.token == "Bucket" and it.retained
     }
     assert emulator.client("iam").list_roles()["Roles"] == []
+
+
+@pytest.mark.full
+def test_the_documented_policy_is_enough_to_deploy_with(tmp_path: Path) -> None:
+    """It calls for more than the provider of the tests: of a bucket alone, for a dozen settings that nobody made."""
+    lake = [Dataset(name, "1", f"s3://lake-of-tests/{name}/") for name in ("raw", "ticks", "copied")]
+    shop = Pipeline(
+        "shop",
+        "1",
+        placement=aws(ministack.ACCOUNT, ministack.REGION, stage="dev"),
+        components=[
+            S3Bucket(name="lake", bucket_name="lake-of-tests"),
+            PutBoundary("landing", into=lake[0], every="5m"),
+            ScheduleBoundary("nightly", into=lake[1], every="5m"),
+            CopyArc("copy", reads=lake[0], writes=lake[2]),
+        ],
+    )
+    declared = deployed(shop, provider=ministack.ACCOUNT, answers=References)
+    with MiniStack((*PATCHES, TLS), auth=True) as cloud:
+        users = cloud.client("iam")
+        users.create_user(UserName="deployer")
+        key = users.create_access_key(UserName="deployer")["AccessKey"]
+        policy = documented()
+        allowed = json.dumps({**policy, "Statement": [*policy["Statement"], EMULATED]})
+        users.put_user_policy(UserName="deployer", PolicyName="deploying", PolicyDocument=allowed)
+        own = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        terraform = Terraform.set_up(tmp_path, ministack.REGION, {**cloud.environment, **own})
+        terraform.declare(declared)
+        assert terraform.do("apply").told == []
+        assert terraform.differences() == {}
+        terraform.forget(*(address(it) for it in resources_of(declared) if it.retained))
+        assert terraform.do("destroy").told == []
 
 
 @pytest.mark.full
