@@ -127,6 +127,15 @@ def test_a_pipeline_placed_on_a_cloud_is_checked_as_it_would_be_deployed(deploya
     assert "deploy.toml: memory\n" in deployable("verify").err
 
 
+def test_a_file_of_settings_that_is_named_is_looked_at(deployable: Cls) -> None:
+    Path("prod.toml").write_text('provider = "aws"\nmemory = 5\n' + SETTINGS)
+    assert deployable("verify").code == 0
+    assert "prod.toml: memory\n" in deployable("verify", "--settings", "prod.toml").err
+    Path("prod.toml").write_text('provider = "awz"\n')
+    answer = deployable("verify", "--settings", "prod.toml")
+    assert answer.err == "error: no provider 'awz' is known here\n  where: prod.toml\n  fix:   did you mean 'aws'?\n"
+
+
 def test_looking_at_what_would_be_deployed_takes_no_pulumi(deployable: Cls) -> None:
     """To import it takes longer than all the rest."""
     code = "import sys; from clusterless.cli.app import app; app(standalone_mode=False); print('pulumi' in sys.modules)"

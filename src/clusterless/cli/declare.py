@@ -11,7 +11,7 @@ import typer
 
 from clusterless.cli.errors import Failed, problem_lines
 from clusterless.cli.home import GROUP, at, capabilities, load, record_of
-from clusterless.cli.options import Format, OutputOption, PipelineOption, ProviderOption, SettingsOption, examples
+from clusterless.cli.options import Format, OutputOption, PipelineOption, SettingsOption, examples
 from clusterless.cli.output import emit, emit_json
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
@@ -28,7 +28,12 @@ def add(app: typer.Typer) -> None:
 
 def verify(
     pipeline: PipelineOption = None,
-    provider: ProviderOption = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider", metavar="NAME", help="Who it would be deployed to.  [default: as --settings say, else as it is placed]"
+        ),
+    ] = None,
     settings: SettingsOption = None,
     imports: Annotated[
         bool, typer.Option("--imports/--no-imports", help="Import handlers from what would be deployed.", show_default=False)
@@ -37,8 +42,8 @@ def verify(
 ) -> None:
     """Check a pipeline: everything that is wrong with it, at once. Nothing is done.
 
-    One that is placed on a cloud, or would be with --provider, is checked as it would be deployed: its functions are packed, and
-    their handlers imported from that. What was tried once is remembered, so only what changed takes time again.
+    One that is placed on a cloud, or would be by --provider or --settings, is checked as it would be deployed: its functions are
+    packed, and their handlers imported from that. What was tried once is remembered, so only what changed takes time again.
     """
     from clusterless.model.problems import Problem, ProjectErrors
 
@@ -67,10 +72,13 @@ def _problems(loaded: Loaded, provider: str | None, settings: Path | None, impor
     from clusterless.model.verify import verify as problems_of
     from clusterless.operations.deploying.settings import in_words_of_file, problems_in_words_of_file
 
-    placed = loaded.pipeline.placement.provider
-    if not hasattr(record_of(provider or placed), "examine"):
-        _check_known(provider)
-        return seen_from(loaded.file, problems_of(loaded.pipeline, capabilities(provider or placed), external=_externals(loaded)))
+    placed, said = loaded.pipeline.placement.provider, "--provider"
+    if provider is None and settings is not None:  # a file that is named is to be looked at, and may say so
+        provider, said = subject(loaded, settings, None).provider, str(settings)
+    looked = provider or placed
+    if not hasattr(record_of(looked), "examine"):
+        _check_known(provider, said)
+        return seen_from(loaded.file, problems_of(loaded.pipeline, capabilities(looked), external=_externals(loaded)))
     asked = subject(loaded, settings, provider)
     try:
         with waiting("packing functions, and importing their handlers"):
@@ -81,12 +89,12 @@ def _problems(loaded: Loaded, provider: str | None, settings: Path | None, impor
     return [it if it.where.startswith(asked.file) else seen_from(loaded.file, [it])[0] for it in told]
 
 
-def _check_known(provider: str | None) -> None:
+def _check_known(provider: str | None, where: str) -> None:
     if provider is not None and record_of(provider) is None:
         from clusterless.model.problems import nearest
 
         known = sorted(entry.name for entry in entry_points(group=GROUP))
-        raise InvalidInput(f"no provider '{provider}' is known here", where="--provider", fix=nearest(provider, known))
+        raise InvalidInput(f"no provider '{provider}' is known here", where=where, fix=nearest(provider, known))
 
 
 def _externals(loaded: Any) -> Any:
