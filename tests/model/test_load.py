@@ -116,6 +116,14 @@ def test_so_does_one_in_its_syntax(tmp_path: Path) -> None:
         load_pipeline(written(tmp_path, imports="import unread_of_this_test"))
 
 
+def test_a_name_that_is_misspelt_is_guessed(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("reads=raw", "reads=rav"))
+    with pytest.raises(InvalidInput, match="name 'rav' is not defined") as caught:
+        load_pipeline(path)
+    assert caught.value.fix == "did you mean 'raw'?"
+
+
 def test_a_module_that_is_not_here_is_to_be_installed(tmp_path: Path) -> None:
     (tmp_path / "wanting_of_this_test.py").write_text("import no_such_package.part\n")
     with pytest.raises(InvalidInput, match="No module named 'no_such_package'") as caught:

@@ -67,7 +67,9 @@ def kind(name: str) -> type[Component]:
 
     path = OURS.get(name) or _registered().get(name)
     if path is None:
-        raise InvalidInput(f"unknown type {name!r}", fix=nearest(name, _registered()))
+        hint = nearest(name, _registered())
+        fix = hint if hint.startswith("did") else f"install the package that brings it here, or take another: {hint}"
+        raise InvalidInput(f"unknown type {name!r}", fix=fix)
     module, _, attribute = path.partition(":")
     try:
         found = getattr(import_module(module), attribute)

@@ -26,6 +26,7 @@ from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 MARK = "__clusterless_pipeline__"
 UNEXPECTED = re.compile(r"(\w+\.)*?(?P<called>\w+)(\.__init__)?\(\) got an unexpected keyword argument '(?P<keyword>\w+)'")
+UNDEFINED = re.compile(r"name '(\w+)' is not defined")
 FIX = "assign it to the name 'pipeline': pipeline = Pipeline(...)"
 
 
@@ -138,7 +139,9 @@ def _lacking(error: BaseException) -> str:
 
 
 def _meant(said: str, names: Mapping[str, object]) -> str:
-    """The keyword that was probably meant where a callable of this file was given one it does not have."""
+    """The keyword that was probably meant where a callable of this file was given one it does not have, or the name."""
+    if unknown := UNDEFINED.fullmatch(said):
+        return nearest(unknown[1], [name for name in names if not name.startswith("__")])
     match = UNEXPECTED.fullmatch(said)
     called = names.get(match["called"]) if match else None
     if match is None or not callable(called):
