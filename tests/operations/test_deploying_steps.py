@@ -196,3 +196,5 @@ def test_errors_speak_of_the_file_and_not_of_a_stack() -> None:
     assert in_words_of_file(taken, "deploy.toml").fix.endswith("bring its state here and: cls adopt")
     shared = InvalidInput("it is there", fix="use it: pulumi config set clusterless:existingBuckets '[\"lake\"]'")
     assert in_words_of_file(shared, "deploy.toml").fix == 'use it: write existingBuckets = ["lake"] into deploy.toml'
+    theirs = InvalidInput("no key", where="acme:exportKey", fix="pulumi config set acme:exportKey arn:aws:kms; ask for it")
+    assert in_words_of_file(theirs, "deploy.toml").fix == 'write "acme:exportKey" = "arn:aws:kms" into deploy.toml; ask for it'

@@ -11,6 +11,7 @@ import pytest
 
 from clusterless import Dataset, Pipeline, aws
 from clusterless.boundaries import PutBoundary
+from clusterless.model.problems import ProjectErrors
 from clusterless.providers.aws.asking import Asking
 from clusterless.providers.aws.deploying import BootstrapTarget, Owners, PipelineTarget
 from clusterless.providers.aws.existing import Owner, owner_key
@@ -112,6 +113,16 @@ def test_names_are_those_of_a_placement_and_a_version() -> None:
     assert PipelineTarget(PIPELINE, {"kmsKey": key}, Path()).secrets_provider == f"awskms:///{key}?region={REGION}"
     plain = PIPELINE.at(aws(ACCOUNT, REGION))
     assert PipelineTarget(plain, {}, Path()).stack == f"{REGION}.{ACCOUNT}._.1", "no other placement's"
+
+
+def test_settings_of_other_packages_go_into_the_stack_s_configuration() -> None:
+    given = {"acme:exportKey": "arn:aws:kms", "acme:sizes": [1, 2], "aws:region": "elsewhere"}
+    assert PipelineTarget(PIPELINE, {**given, "memory": 1024}, Path()).config == {
+        "acme:exportKey": "arn:aws:kms", "acme:sizes": "[1, 2]", "aws:region": REGION,
+    }  # fmt: skip
+    assert BootstrapTarget(PIPELINE, given).config == {"aws:region": REGION}
+    with pytest.raises(ProjectErrors, match="memry"):
+        PipelineTarget(PIPELINE, {"memry": 1024}, Path())
 
 
 def test_the_bucket_of_the_state_is_made_private_and_as_it_will_be_adopted(cloud: MiniStack) -> None:

@@ -26,7 +26,7 @@ from clusterless.model.problems import Problem, ProjectErrors
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
 FILE = "deploy.toml"
-_SET = re.compile(r"pulumi config set clusterless:(\w+) ('\[[^']*\]'|[^\s,]+)")
+_SET = re.compile(r"pulumi config set (?:clusterless:(\w+)|([\w-]+:\w+)) ('\[[^']*\]'|[^\s,;]+)")
 PREFIX = "clusterless:"
 
 
@@ -68,6 +68,6 @@ def _fix(fix: str, file: str) -> str:
 def _line(found: re.Match[str], file: str) -> str:
     if found[1] == "takeOver":  # what deploys without a Pulumi project has a command for that
         return "bring its state here and: cls adopt"
-    value = found[2].strip("'")
+    value, key = found[3].strip("'"), found[1] or f'"{found[2]}"'
     value = value if value in ("true", "false") or value.startswith("[") else f'"{value}"'
-    return f"write {found[1]} = {value} into {file}"
+    return f"write {key} = {value} into {file}"

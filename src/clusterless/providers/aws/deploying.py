@@ -27,7 +27,7 @@ from clusterless.providers.aws.names import Home
 from clusterless.providers.aws.outside import Outside
 from clusterless.providers.aws.packing import UNREACHABLE
 from clusterless.providers.aws.provider import capabilities
-from clusterless.providers.aws.settings import Settings, from_config
+from clusterless.providers.aws.settings import NAMESPACE, Settings, from_config
 from clusterless.providers.aws.trial import UNTRIED
 from clusterless.runtime.errors import ClusterlessError, InvalidInput
 
@@ -117,7 +117,7 @@ class PipelineTarget:
         self.project = shorten(pipeline.project.name, LONGEST)
         self.stack = _stack(self._home, pipeline.project.version)
         self.backend, self.secrets_provider = _backend(self._home), _key(self._home, self._settings)
-        self.config = {"aws:region": at.region}
+        self.config = {**_others(values), "aws:region": at.region}
         self._asking = asking or Asking(at.region)
         names = (pipeline.project.name, pipeline.project.version, self.project, self.stack)
         self.owners = Owners(self._home, *names, self._asking)
@@ -149,7 +149,7 @@ class BootstrapTarget:
     def __init__(self, pipeline: Pipeline, values: Mapping[str, Any], asking: Asking | None = None) -> None:
         from clusterless.providers.aws.bootstrap import SCOPE, VERSION
 
-        self._settings = from_config(dict(values))
+        self._settings = from_config(_ours(values))
         bare = pipeline.model_copy(update={"boundaries": (), "arcs": ()})  # their paths are none of its business
         self._placement = self._settings.placed(bare).placement
         self._home = Home.of(self._placement)
@@ -249,7 +249,22 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
             where="clusterless:bootstrap",
             fix="cls bootstrap",
         )
-    return from_config({**values, "bootstrap": False})
+    return from_config({**_ours(values), "bootstrap": False})
+
+
+def _is_others(key: str) -> bool:
+    """Whether a setting is of another namespace: kinds that other packages bring have their own, as in a stack's settings."""
+    return ":" in key and not key.startswith(f"{NAMESPACE}:")
+
+
+def _ours(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not _is_others(key)}
+
+
+def _others(values: Mapping[str, Any]) -> dict[str, str]:
+    """As Pulumi keeps them: texts, and all else as JSON."""
+    found = {key: value for key, value in values.items() if _is_others(key)}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
 
 
 def examine(pipeline: Pipeline, values: Mapping[str, Any], folder: Path, *, imports: bool = True) -> list[Problem]:
