@@ -51,7 +51,11 @@ TLS = "tls"
 PARTS = "parts"
 
 _LAUNCH = r"""
-import json, os
+import json, os, signal, sys, threading
+def left():  # whoever started this has gone without a word: so does all that this started
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=left, daemon=True).start()
 on = os.environ["CLS_PATCHES"].split(",")
 import ministack.core.lambda_runtime as runtime
 import ministack.services.lambda_svc as functions
@@ -205,7 +209,9 @@ class MiniStack:
         }
         with self.log.open("wb") as log:
             command = [str(home / "ministack" / "bin" / "python"), "-I", "-c", _LAUNCH]
-            self.process = subprocess.Popen(command, env=own, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=own, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
         self._await_start()
 
     def _await_start(self) -> None:
@@ -265,7 +271,7 @@ class MiniStack:
             self.process.wait(10)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: nothing but what it started
-        self.process.wait()
+        self.process.communicate()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> MiniStack:
