@@ -114,7 +114,7 @@ def test_what_is_not_known_yet_passes(check: Callable[[str, dict[str, Any]], lis
     assert check(token, unknown) == []
 
 
-@pytest.mark.parametrize("token", ["aws:s3/bucketz:Bucketz", "aws:ec2/vpc:Vpc"])
+@pytest.mark.parametrize("token", ["aws:s3/bucketz:Bucketz", "aws:ec2/instance:Instance"])
 def test_a_type_that_is_not_there_or_not_realised_is_refused(
     check: Callable[[str, dict[str, Any]], list[str]], token: str
 ) -> None:

@@ -266,8 +266,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an alarm runs what is there, and settles nothing",
         "runtime.arc:ArcRunner._bring_about",
-        "(at := self._settle(member)) is not None",
-        "(at := None) is not None",
+        "self.each(self._settle, missing)",
+        "missing[:0]",
         ("half join",),
     ),
     Mutant(
