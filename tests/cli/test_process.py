@@ -119,7 +119,14 @@ def test_what_is_written_to_stdout_is_whole_for_the_next_program(shop: Path) -> 
 def test_a_command_that_is_interrupted_leaves_everything_resumable(shop: Path) -> None:
     slow(shop, 2)
     assert cls("local", "drop", "sample/monday.csv", "--at", DROPPED, cwd=shop).returncode == 0
-    running = subprocess.Popen([*CLS, "local", "run"], cwd=shop, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*CLS, "local", "run"],
+        cwd=shop,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - ignored by what a shell runs beside
+    )
     until(shop / "begun", running)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
