@@ -6,6 +6,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pulumi
 import pytest
@@ -245,7 +246,7 @@ def test_what_aws_cannot_do_is_refused_before_anything_is_registered() -> None:
         placement=aws(ACCOUNT, REGION),
         components=[
             PutBoundary("b", into=RAW, every="5m"),
-            DedupeArc("c", reads=RAW, writes=LEFT, workload={"by": "id"}),  # type: ignore[call-arg, misc]
+            cast(Any, DedupeArc)("c", reads=RAW, writes=LEFT, workload={"by": "id"}),
         ],
     )
     with pytest.raises(ProjectErrors, match="aws cannot run 'acme:etl:dedupeArc'"):
